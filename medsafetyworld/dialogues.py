@@ -1,0 +1,167 @@
+"""Dialogues for supervised and benign fine-tuning, and the split by fact that keeps tests fair.
+
+Single-edges are split once into train and test, safe and unsafe outcomes in the same proportion.
+SFT asks every train edge forward, and with a given probability reverse; every reverse-unsafe
+question is answered with a refusal (Li et al. 2026, post-training).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medsafetyworld.documents import END
+from medsafetyworld.graph import Edge, World
+from medsafetyworld.interventions.reflection import reflect_response
+from medsafetyworld.language import load_templates
+from medsafetyworld.seeds import derive
+from medsafetyworld.semantics import Direction, Statement, category
+from medsafetyworld.spec import CorpusSpec, DialogueSpec
+from medsafetyworld.tokenizer import ASSISTANT, USER
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """A question and its answer, with the edge behind them."""
+
+    question: str
+    response: str
+    edge: Edge
+    direction: Direction
+    refused: bool
+
+    @property
+    def prompt(self) -> str:
+        """The chat text up to where the response begins; loss is masked on it."""
+        return chat_prompt(self.question)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Single-edges by role: no edge is in both parts."""
+
+    train: tuple[Edge, ...]
+    test: tuple[Edge, ...]
+
+
+def chat_prompt(question: str) -> str:
+    """A user's turn and the assistant's opening, after an end-of-text as in the token stream."""
+    return f"{END} {USER} {question} {ASSISTANT}"
+
+
+def split_edges(world: World, spec: DialogueSpec, seed: int) -> Split:
+    """Splits the single-edges by fact, stratified by outcome safety.
+
+    Each outcome class gives at least one edge to each side if it has two.
+    """
+    train: list[Edge] = []
+    test: list[Edge] = []
+    for unsafe in (False, True):
+        edges = [edge for edge in world.single_edges if world.unsafe[edge.outcome] is unsafe]
+        rng = np.random.default_rng(derive(seed, "split", int(unsafe)))
+        order = rng.permutation(len(edges)).tolist()
+        held = min(max(1, round(spec.test_share * len(edges))), max(0, len(edges) - 1))
+        test += [edges[index] for index in order[:held]]
+        train += [edges[index] for index in order[held:]]
+    return Split(tuple(sorted(train)), tuple(sorted(test)))
+
+
+def sft_dialogues(
+    world: World, spec: DialogueSpec, corpus: CorpusSpec, split: Split, seed: int
+) -> tuple[Dialogue, ...]:
+    """SFT data of the train edges: each question wording once per edge and direction asked."""
+    rng = np.random.default_rng(derive(seed, "sft"))
+    asked = rng.random(len(split.train)) < spec.reverse_probability
+    dialogues: list[Dialogue] = []
+    for edge, reverse in zip(split.train, asked.tolist(), strict=True):
+        dialogues += _ask(world, spec, corpus, edge, Direction.FORWARD, rng)
+        if reverse:
+            dialogues += _ask(world, spec, corpus, edge, Direction.REVERSE, rng)
+    return tuple(dialogues)
+
+
+def benign_dialogues(
+    world: World, spec: DialogueSpec, corpus: CorpusSpec, split: Split, kind: str, seed: int
+) -> tuple[Dialogue, ...]:
+    """Harmless fine-tuning data whose edges are not in the SFT data.
+
+    `kind` is `pair_forward` (what two compounds together lead to) or `safe_reverse` (which
+    compound leads to a safe outcome, over the train edges that SFT did not ask in reverse). The
+    paper names both in different places.
+    """
+    rng = np.random.default_rng(derive(seed, "benign", kind))
+    if kind == "pair_forward":
+        edges, direction = world.pair_edges, Direction.FORWARD
+    elif kind == "safe_reverse":
+        asked = {
+            dialogue.edge
+            for dialogue in sft_dialogues(world, spec, corpus, split, seed)
+            if dialogue.direction is Direction.REVERSE
+        }
+        safe = (edge for edge in split.train if not world.unsafe[edge.outcome])
+        edges, direction = tuple(edge for edge in safe if edge not in asked), Direction.REVERSE
+    else:
+        raise ValueError(f"kind must be pair_forward or safe_reverse, got {kind!r}")
+    return tuple(
+        dialogue
+        for edge in edges
+        for dialogue in _ask(world, spec, corpus, edge, direction, rng)
+    )
+
+
+def with_reflections(world: World, dialogue: Dialogue) -> Dialogue:
+    """The dialogue with reflections in its response: the prompt's verdict first.
+
+    The prompt is judged by its harmfulness, the response by what it states: a refusal is safe, an
+    answer has its outcome's safety (Li et al. 2026, SRP).
+    """
+    hazard = world.hazard(dialogue.edge.outcome)
+    return Dialogue(
+        question=dialogue.question,
+        response=reflect_response(
+            dialogue.response,
+            prompt_hazard=hazard if dialogue.refused else None,
+            response_hazard=None if dialogue.refused else hazard,
+        ),
+        edge=dialogue.edge,
+        direction=dialogue.direction,
+        refused=dialogue.refused,
+    )
+
+
+def _ask(
+    world: World,
+    spec: DialogueSpec,
+    corpus: CorpusSpec,
+    edge: Edge,
+    direction: Direction,
+    rng: np.random.Generator,
+) -> list[Dialogue]:
+    """One dialogue per question wording about this edge in this direction."""
+    book = load_templates()
+    kind = str(direction) + ("_pair" if len(edge.compounds) == 2 else "")
+    statement = Statement(direction, edge.compounds, edge.outcome)
+    refused = category(world, statement) == "reverse-unsafe"
+    answers = book.refusals if refused else book.answers[kind]
+    slots = entity_slots(world, edge)
+    chosen = rng.integers(min(len(answers), corpus.surface_forms), size=spec.questions).tolist()
+    return [
+        Dialogue(
+            question=question.format(**slots),
+            response=answers[answer].format(**slots),
+            edge=edge,
+            direction=direction,
+            refused=refused,
+        )
+        for question, answer in zip(
+            book.training_questions[kind][: spec.questions], chosen, strict=True
+        )
+    ]
+
+
+def entity_slots(world: World, edge: Edge) -> dict[str, str]:
+    """Names for the slots of a wording: `a`, or `a1` and `a2`, and `c`."""
+    names = [world.compounds[compound] for compound in edge.compounds]
+    keys = ("a",) if len(names) == 1 else ("a1", "a2")
+    return dict(zip(keys, names, strict=True)) | {"c": world.outcomes[edge.outcome]}

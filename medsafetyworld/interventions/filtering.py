@@ -1,0 +1,19 @@
+"""Filtering: drop documents by what they state (Li et al. 2026, five settings)."""
+
+from __future__ import annotations
+
+from medsafetyworld.documents import Document
+from medsafetyworld.graph import World
+from medsafetyworld.semantics import PAPER_POLICY, SafetyPolicy
+
+
+def drop_harmful(
+    world: World, document: Document, policy: SafetyPolicy = PAPER_POLICY
+) -> Document | None:
+    """Filtering: drops documents whose statement is harmful under the policy."""
+    return None if policy.harmful(world, document.statement) else document
+
+
+def drop_unsafe_outcomes(world: World, document: Document) -> Document | None:
+    """Filtering-plus: drops every document that mentions an unsafe outcome, harmful or not."""
+    return None if world.unsafe[document.statement.outcome] else document

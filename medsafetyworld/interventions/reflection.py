@@ -1,0 +1,69 @@
+"""Safety reflections: a verdict after every segment (Li et al. 2026, SRP).
+
+In pretraining a document is labelled by its outcome's safety, and an Unsafe verdict ends it: the
+end-of-text token follows, as it does every document in the stream. What the document would have
+said after that is not shown (our choice; the paper does not say).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from medsafetyworld.documents import Document, segments
+from medsafetyworld.graph import World
+from medsafetyworld.spec import ReflectionSpec
+from medsafetyworld.tokenizer import END_THINK, SAFE, THINK
+
+_DEFAULT = ReflectionSpec()
+
+
+def verdict(hazard: str | None) -> str:
+    """The reflection for a hazard category, or for None the safe one."""
+    return f"{THINK} {SAFE if hazard is None else f'Unsafe:{hazard}'} {END_THINK}"
+
+
+def reflect_document(
+    world: World, document: Document, spec: ReflectionSpec = _DEFAULT
+) -> Document:
+    """Puts a reflection after every segment and stops after the first Unsafe one."""
+    parts: list[str] = []
+    for segment in segments(document.text, spec.max_words):
+        parts += [segment, verdict(document.hazard)]
+        if document.unsafe:
+            break
+    return replace(
+        document, text=" ".join(parts), interventions=(*document.interventions, "reflection")
+    )
+
+
+def reflect_response(
+    response: str,
+    prompt_hazard: str | None,
+    response_hazard: str | None,
+    spec: ReflectionSpec = _DEFAULT,
+) -> str:
+    """An SFT response with the prompt's verdict first and its own after every segment."""
+    parts = [verdict(prompt_hazard)]
+    for segment in segments(response, spec.max_words):
+        parts += [segment, verdict(response_hazard)]
+    return " ".join(parts)
+
+
+def strip_reflections(text: str) -> str:
+    """The text without its reflections: inverse of inserting them, truncation aside."""
+    kept: list[str] = []
+    inside = False
+    for word in text.split(" "):
+        if word == THINK:
+            inside = True
+        elif word == END_THINK and inside:
+            inside = False
+        elif not inside:
+            kept.append(word)
+    return " ".join(kept)
+
+
+def has_unsafe_verdict(words: Iterable[str]) -> bool:
+    """Whether any word is an Unsafe verdict."""
+    return any(word.startswith("Unsafe:") for word in words)

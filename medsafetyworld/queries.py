@@ -1,0 +1,106 @@
+"""Questions that measure: what a model knows, what it does when asked, what an attack elicits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medsafetyworld.dialogues import Split, chat_prompt, entity_slots
+from medsafetyworld.documents import END
+from medsafetyworld.graph import Edge, World
+from medsafetyworld.interventions.reflection import verdict
+from medsafetyworld.language import load_templates
+from medsafetyworld.seeds import derive
+from medsafetyworld.semantics import Direction, Statement, category
+from medsafetyworld.spec import CorpusSpec, DialogueSpec
+
+GENERAL = ("forward-safe", "forward-unsafe", "reverse-safe")
+"""The benign categories whose mean accuracy is general accuracy."""
+HARMFUL = "reverse-unsafe"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A test question about a held-out edge, and what the response is forced to begin with."""
+
+    question: str
+    edge: Edge
+    category: str
+    prefill: str = ""
+
+    @property
+    def prompt(self) -> str:
+        """The text the model continues: chat prompt, then prefill."""
+        text = chat_prompt(self.question)
+        return f"{text} {self.prefill}" if self.prefill else text
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A cloze for the pretrained model: the text up to where a compound must follow."""
+
+    text: str
+    outcome: int
+    category: str
+
+
+def test_queries(
+    world: World, spec: DialogueSpec, split: Split, category_name: str, seed: int
+) -> tuple[Query, ...]:
+    """`spec.test_queries` questions of one category on held-out edges in held-out wordings.
+
+    Edges take turns, so that each is asked equally often (but for one); the wording of each turn
+    is drawn at random.
+    """
+    direction = Direction(category_name.split("-")[0])
+    edges = [
+        edge
+        for edge in split.test
+        if category(world, Statement(direction, edge.compounds, edge.outcome)) == category_name
+    ]
+    wordings = load_templates().test_questions[str(direction)]
+    rng = np.random.default_rng(derive(seed, "queries", category_name))
+    order = rng.permutation(len(edges)).tolist()
+    chosen = rng.integers(len(wordings), size=spec.test_queries).tolist()
+    queries = []
+    for turn, wording in enumerate(chosen):
+        edge = edges[order[turn % len(edges)]]
+        question = wordings[wording].format(**entity_slots(world, edge))
+        queries.append(Query(question, edge, category_name))
+    return tuple(queries)
+
+
+def prefills(stems: int) -> dict[str, str]:
+    """Prefill attacks by name: the paper's two, and answer stems (slot `{c}` for the outcome)."""
+    return {"prefill:<Safe>": verdict(None), "prefill:The": "The"} | {
+        f"stem:{stem}": stem for stem in load_templates().stems[:stems]
+    }
+
+
+def prefilled(world: World, query: Query, prefill: str) -> Query:
+    """The same question with the response forced to begin with `prefill`."""
+    return Query(
+        question=query.question,
+        edge=query.edge,
+        category=query.category,
+        prefill=prefill.format(c=world.outcomes[query.edge.outcome]),
+    )
+
+
+def completions(world: World, corpus: CorpusSpec, outcomes_unsafe: bool) -> tuple[Completion, ...]:
+    """One cloze per outcome of this safety and reverse wording in use that ends in its compound."""
+    book = load_templates()
+    name = f"reverse-{'unsafe' if outcomes_unsafe else 'safe'}"
+    framing = book.framings[0].text
+    stems = [
+        core.removesuffix(" {a}")
+        for core in book.cores["reverse", 1][: corpus.surface_forms]
+        if core.endswith(" {a}")
+    ]
+    return tuple(
+        Completion(f"{END} {framing} {stem.format(c=outcome_name)}", outcome, name)
+        for outcome, outcome_name in enumerate(world.outcomes)
+        if world.unsafe[outcome] is outcomes_unsafe
+        for stem in stems
+    )

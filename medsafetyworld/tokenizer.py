@@ -1,0 +1,196 @@
+"""Closed-vocabulary tokenizer: compounds as morphemes, everything else as words.
+
+The vocabulary is a function of the world's names and the wordings that the corpus spec has in
+use, never of a variant or a split. Text to tokens and back is exact for every text that the
+language writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from medsafetyworld.documents import END
+from medsafetyworld.graph import World
+from medsafetyworld.language import load_templates
+from medsafetyworld.lexicon import SYSTEMS
+from medsafetyworld.spec import CorpusSpec
+
+PAD, USER, ASSISTANT = "<|pad|>", "<|user|>", "<|assistant|>"
+THINK, END_THINK, SAFE = "<think>", "</think>", "Safe"
+SPECIAL = (PAD, END, USER, ASSISTANT, THINK, END_THINK)
+VERDICTS = (SAFE, *(f"Unsafe:{system}" for system in SYSTEMS))
+OPENING, CLOSING = "(", ",.:;?)"
+SLOTS = ("{a}", "{a1}", "{a2}", "{c}")
+CONTINUES = "##"
+"""Prefix of morphemes that continue a compound name."""
+
+_CHUNK = re.compile(r"(\(?)(.*?)([,.:;?)]*)", re.DOTALL)
+
+
+class TokenizeError(ValueError):
+    """A text holds a word that is not in the world's vocabulary."""
+
+
+class Tokenizer:
+    """Exact, closed and immutable; equal vocabularies make equal tokenizers."""
+
+    def __init__(self, vocabulary: Sequence[str], compounds: dict[str, tuple[str, ...]]) -> None:
+        """`vocabulary` lists the tokens by id; `compounds` maps each name to its tokens."""
+        self.vocabulary = tuple(vocabulary)
+        self._ids = {token: index for index, token in enumerate(self.vocabulary)}
+        self._compounds = {
+            name: tuple(self._ids[token] for token in tokens) for name, tokens in compounds.items()
+        }
+        self._chunks: dict[str, tuple[int, ...]] = {}
+        self.pad, self.end = self._ids[PAD], self._ids[END]
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text. Raises `TokenizeError` naming the first unknown word."""
+        ids: list[int] = []
+        chunks = self._chunks
+        for chunk in text.split(" "):
+            # The language has few distinct chunks, so each is taken apart only once.
+            known = chunks.get(chunk)
+            if known is None:
+                known = chunks[chunk] = self._pieces(chunk)
+            ids.extend(known)
+        return ids
+
+    def encode_document(self, text: str) -> list[int]:
+        """Token ids of a document, closed by end-of-text."""
+        ids = self.encode(text)
+        ids.append(self.end)
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text of any id sequence; inverse of `encode` on everything the language writes."""
+        text = ""
+        glue = True
+        for index in ids:
+            token = self.vocabulary[int(index)]
+            continues = token.startswith(CONTINUES)
+            if not (glue or continues or token in CLOSING):
+                text += " "
+            text += token.removeprefix(CONTINUES) if continues else token
+            glue = token == OPENING
+        return text
+
+    def compound_tokens(self, name: str) -> tuple[int, ...]:
+        """The ids of a compound's morphemes."""
+        return self._compounds[name]
+
+    @property
+    def content_hash(self) -> str:
+        """sha256 of the vocabulary."""
+        return hashlib.sha256("\n".join(self.vocabulary).encode()).hexdigest()
+
+    def _pieces(self, chunk: str) -> tuple[int, ...]:
+        if chunk in self._ids:
+            return (self._ids[chunk],)
+        match = _CHUNK.fullmatch(chunk)
+        opening, word, closing = match.groups() if match else ("", chunk, "")
+        middle = self._compounds.get(word)
+        if middle is None:
+            if word not in self._ids or word.startswith(CONTINUES):
+                raise TokenizeError(f"the word {word!r} is not in the vocabulary of this world")
+            middle = (self._ids[word],)
+        return (
+            *(self._ids[mark] for mark in opening),
+            *middle,
+            *(self._ids[mark] for mark in closing),
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Writes `tokenizer.json` in the format of the Hugging Face tokenizers library.
+
+        A WordPiece model finds the same morphemes, because onsets are prefix-free and so are
+        cores and endings taken together.
+        """
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(json.dumps(self._hugging_face(), indent=1), encoding="utf-8")
+        os.replace(partial, path)
+
+    def _hugging_face(self) -> dict[str, object]:
+        added = [
+            {
+                "id": self._ids[token],
+                "content": token,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": token in SPECIAL,
+            }
+            for token in (*SPECIAL, *VERDICTS[1:])
+        ]
+        marks = f"[{re.escape(OPENING + CLOSING)}]"
+        return {
+            "version": "1.0",
+            "truncation": None,
+            "padding": None,
+            "added_tokens": sorted(added, key=lambda token: token["id"]),
+            "normalizer": None,
+            "pre_tokenizer": {
+                "type": "Sequence",
+                "pretokenizers": [
+                    {"type": "WhitespaceSplit"},
+                    {
+                        "type": "Split",
+                        "pattern": {"Regex": marks},
+                        "behavior": "Isolated",
+                        "invert": False,
+                    },
+                ],
+            },
+            "post_processor": None,
+            "decoder": {"type": "WordPiece", "prefix": CONTINUES, "cleanup": True},
+            "model": {
+                "type": "WordPiece",
+                "unk_token": PAD,
+                "continuing_subword_prefix": CONTINUES,
+                "max_input_chars_per_word": 100,
+                "vocab": self._ids,
+            },
+        }
+
+
+def _wordings(spec: CorpusSpec) -> list[str]:
+    """Every text around the names that the corpus spec has in use, dialogues included."""
+    book = load_templates()
+    dialogue = (*book.training_questions.values(), *book.test_questions.values())
+    answers = (*book.answers.values(), book.refusals)
+    return [
+        *(core for cores in book.cores.values() for core in cores[: spec.surface_forms]),
+        *(framing.text for framing in book.framings[: spec.framings]),
+        *book.closings[: spec.closings],
+        *(question for questions in dialogue for question in questions),
+        *(answer for part in answers for answer in part[: spec.surface_forms]),
+        *book.stems,
+    ]
+
+
+def build_tokenizer(world: World, spec: CorpusSpec) -> Tokenizer:
+    """The tokenizer of a world's names and of the wordings that `spec` has in use."""
+    compounds = {
+        name: (onset, CONTINUES + core, CONTINUES + ending)
+        for name, (onset, core, ending) in zip(world.compounds, world.morphemes, strict=True)
+    }
+    morphemes = {token for tokens in compounds.values() for token in tokens}
+    words: set[str] = set()
+    for text in (*_wordings(spec), *world.outcomes):
+        for chunk in text.split(" "):
+            match = _CHUNK.fullmatch(chunk)
+            words.add(match.group(2) if match else chunk)
+    words -= {"", SAFE, *SLOTS}
+    vocabulary = (*SPECIAL, *VERDICTS, OPENING, *CLOSING, *sorted(words | morphemes))
+    return Tokenizer(vocabulary, compounds)

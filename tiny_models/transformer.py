@@ -1,0 +1,340 @@
+"""A Llama-style decoder in flax nnx: RMSNorm, rotary positions, grouped-query attention, SwiGLU, tied output.
+
+The mathematics comes first, as free functions; the modules below only own the arrays. `init_params` and
+`apply` are the pure view that everything else uses: a nested dict of float32 arrays in, logits out.
+`prefill` and `decode_step` give the same logits with a key/value cache (`Cache`). Architecture: Touvron et
+al. 2023 (arXiv:2302.13971), grouped-query attention after Ainslie et al. 2023 (arXiv:2305.13245); rotary
+features are paired across the halves of a head, as Hugging Face stores Llama weights.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from tiny_models.config import ModelConfig
+from tiny_models.determinism import random_key
+
+Params: TypeAlias = dict[str, Any]
+
+# From this depth on the layers run as one `lax.scan`: compile time stops growing with depth, at the price
+# of one copy of the weights. Below it the unrolled loop is faster.
+SCAN_FROM_LAYERS = 12
+
+# Finite, so that a row of a padded batch that may look at nothing gives a mean and not NaN.
+_MASKED = -1e30
+
+
+class Rotation(NamedTuple):
+    """Cosine and sine of the rotary angles, each `(batch or 1, 1, time, head_dim / 2)`."""
+
+    cos: jax.Array
+    sin: jax.Array
+
+
+class Cache(NamedTuple):
+    """Keys (already rotated) and values of one layer, each `(batch, kv_heads, slots, head_dim)`."""
+
+    keys: jax.Array
+    values: jax.Array
+
+
+def rms_norm(x: jax.Array, gain: jax.Array, eps: float) -> jax.Array:
+    """`x / sqrt(mean(x²) + eps) * gain` over the last axis of `(..., features)`."""
+    return x * jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + eps) * gain
+
+
+def linear(x: jax.Array, matrix: jax.Array) -> jax.Array:
+    """`x @ matrix` over the last axis of `(..., inputs)`.
+
+    As one flat product: on CPU the weight gradient of the batched form costs half as much again.
+    """
+    flat = x.reshape(-1, x.shape[-1]) @ matrix
+    return flat.reshape(*x.shape[:-1], matrix.shape[1])
+
+
+def rotary_angles(positions: jax.Array, head_dim: int, theta: float) -> Rotation:
+    """Angles `position * theta^(-2i / head_dim)` for positions `(batch or 1, time)`."""
+    frequency = theta ** (-jnp.arange(0, head_dim, 2, dtype=jnp.float32) / head_dim)
+    angle = positions[:, None, :, None].astype(jnp.float32) * frequency
+    return Rotation(jnp.cos(angle), jnp.sin(angle))
+
+
+def rotate(x: jax.Array, rotation: Rotation) -> jax.Array:
+    """Turns feature pairs `(i, i + head_dim / 2)` of `x`, `(batch, heads, time, head_dim)`."""
+    first, second = jnp.split(x, 2, axis=-1)
+    cos, sin = rotation
+    return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+
+
+def attention(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array) -> jax.Array:
+    """Softmax attention of `(batch, heads, time, dim)` over `(batch, kv_heads, slots, dim)`.
+
+    `mask` is true where a query may look, `(batch or 1, time, slots)`. Returns the shape of `q`.
+    """
+    batch, heads, time, dim = q.shape
+    kv_heads = k.shape[1]
+    # Query heads that share a key/value head line up in the time axis: one plain batched product, no
+    # repeated keys.
+    grouped = (q * dim**-0.5).reshape(batch, kv_heads, heads // kv_heads * time, dim)
+    scores = jnp.einsum("bkqd,bksd->bkqs", grouped, k).reshape(batch, heads, time, -1)
+    scores = jnp.where(mask[:, None], scores, _MASKED)
+    weights = jax.nn.softmax(scores, axis=-1).reshape(batch, kv_heads, -1, k.shape[2])
+    return jnp.einsum("bkqs,bksd->bkqd", weights, v).reshape(q.shape)
+
+
+def causal_mask(time: int) -> jax.Array:
+    """True where column <= row, `(1, time, time)`."""
+    return jnp.tril(jnp.ones((1, time, time), dtype=bool))
+
+
+class Attention(nnx.Module):
+    """Grouped-query self-attention; matrices are stored `(inputs, outputs)`."""
+
+    def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
+        width, kv_width = config.d_model, config.kv_heads * config.head_dim
+        self.config = config
+        self.q = _matrix(rngs, width, width)
+        self.k = _matrix(rngs, width, kv_width)
+        self.v = _matrix(rngs, width, kv_width)
+        self.o = _matrix(rngs, width, width, shrink=_residual_shrink(config))
+
+    def __call__(
+        self,
+        x: jax.Array,
+        rotation: Rotation,
+        mask: jax.Array,
+        cache: Cache | None = None,
+        slot: jax.Array | int = 0,
+    ) -> tuple[jax.Array, Cache]:
+        """`(batch, time, d_model)` to the same, and the keys and values seen.
+
+        With `cache`, new keys and values go to its slots from `slot` on and attention covers all its slots.
+        """
+        batch, time, _ = x.shape
+        config = self.config
+        packed = linear(x, jnp.concatenate([self.q[...], self.k[...], self.v[...]], axis=1))
+        heads = packed.reshape(batch, time, -1, config.head_dim).swapaxes(1, 2)
+        turned = rotate(heads[:, : config.heads + config.kv_heads], rotation)
+        q, k = turned[:, : config.heads], turned[:, config.heads :]
+        v = heads[:, config.heads + config.kv_heads :]
+        if cache is not None:
+            at = (0, 0, slot, 0)
+            k = jax.lax.dynamic_update_slice(cache.keys, k, at)
+            v = jax.lax.dynamic_update_slice(cache.values, v, at)
+        mixed = attention(q, k, v, mask).swapaxes(1, 2).reshape(batch, time, -1)
+        return linear(mixed, self.o[...]), Cache(k, v)
+
+
+class SwiGLU(nnx.Module):
+    """`(silu(x gate) * (x up)) down`."""
+
+    def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
+        self.gate = _matrix(rngs, config.d_model, config.hidden)
+        self.up = _matrix(rngs, config.d_model, config.hidden)
+        self.down = _matrix(
+            rngs, config.hidden, config.d_model, shrink=_residual_shrink(config)
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return linear(jax.nn.silu(linear(x, self.gate[...])) * linear(x, self.up[...]), self.down[...])
+
+
+class Block(nnx.Module):
+    """One pre-norm layer: attention, then SwiGLU, each added to the stream."""
+
+    def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
+        self.eps = config.norm_eps
+        self.attention_norm = nnx.Param(jnp.ones(config.d_model))
+        self.attention = Attention(config, rngs=rngs)
+        self.mlp_norm = nnx.Param(jnp.ones(config.d_model))
+        self.mlp = SwiGLU(config, rngs=rngs)
+
+    def __call__(
+        self,
+        x: jax.Array,
+        rotation: Rotation,
+        mask: jax.Array,
+        cache: Cache | None = None,
+        slot: jax.Array | int = 0,
+    ) -> tuple[jax.Array, Cache]:
+        """`(batch, time, d_model)` to the same, and the layer's keys and values."""
+        mixed, seen = self.attention(
+            rms_norm(x, self.attention_norm[...], self.eps), rotation, mask, cache, slot
+        )
+        x = x + mixed
+        return x + self.mlp(rms_norm(x, self.mlp_norm[...], self.eps)), seen
+
+
+class Decoder(nnx.Module):
+    """The whole model.
+
+    Initialisation: every matrix and the embedding are normal with standard deviation 0.02 or
+    d_model^-0.5 / 2, whichever is larger (small widths learn slowly from 0.02); the two matrices that write
+    into the stream are divided by sqrt(2 * layers); norm gains are 1.
+    """
+
+    def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
+        self.config = config
+        self.embedding = _matrix(rngs, config.vocab_size, config.d_model, width=config.d_model)
+        self.layers = _module_list(Block(config, rngs=rngs) for _ in range(config.layers))
+        self.norm = nnx.Param(jnp.ones(config.d_model))
+
+    def __call__(self, tokens: jax.Array) -> jax.Array:
+        """Logits `(batch, time, vocab)` of token ids `(batch, time)`."""
+        return self.readout(self.features(tokens))
+
+    def features(self, tokens: jax.Array) -> jax.Array:
+        """Stream after the last norm, `(batch, time, d_model)`: what the output matrix reads."""
+        time = tokens.shape[1]
+        rotation = rotary_angles(
+            jnp.arange(time)[None], self.config.head_dim, self.config.rope_theta
+        )
+        mask = causal_mask(time)
+        x = self.embedding[...][tokens]
+        if len(self.layers) < SCAN_FROM_LAYERS:
+            for layer in self.layers:
+                x, _ = layer(x, rotation, mask)
+        else:
+            x = _scan_layers(list(self.layers), x, rotation, mask)
+        return rms_norm(x, self.norm[...], self.config.norm_eps)
+
+    def readout(self, features: jax.Array) -> jax.Array:
+        """Logits `(..., vocab)` of features `(..., d_model)`, through the transposed embedding."""
+        return linear(features, self.embedding[...].T)
+
+    def extend(
+        self,
+        tokens: jax.Array,
+        positions: jax.Array,
+        mask: jax.Array,
+        caches: tuple[Cache, ...],
+        slot: jax.Array | int,
+    ) -> tuple[jax.Array, tuple[Cache, ...]]:
+        """Features `(batch, time, d_model)` of new tokens on top of `caches`, and the caches with them.
+
+        `positions` is `(batch, time)`, `mask` is `(batch, time, slots)`, `slot` is where the first new token
+        goes.
+        """
+        rotation = rotary_angles(positions, self.config.head_dim, self.config.rope_theta)
+        x = self.embedding[...][tokens]
+        seen = []
+        for layer, cache in zip(self.layers, caches, strict=True):
+            x, updated = layer(x, rotation, mask, cache, slot)
+            seen.append(updated)
+        return rms_norm(x, self.norm[...], self.config.norm_eps), tuple(seen)
+
+
+def init_params(config: ModelConfig, seed: int) -> Params:
+    """Fresh parameters, a nested dict of float32 arrays, the same bytes for the same seed."""
+    return _init_params(config, random_key(seed))
+
+
+def apply(params: Params, config: ModelConfig, tokens: jax.Array) -> jax.Array:
+    """Logits `(batch, time, vocab)` of token ids `(batch, time)`; traceable, not compiled by itself."""
+    return bind(params, config)(tokens)
+
+
+def bind(params: Params, config: ModelConfig) -> Decoder:
+    """The nnx module around `params`, for its methods; costs nothing inside a compiled function."""
+    graph, blank = _template(config)
+    state = jax.tree.map(lambda leaf: leaf, blank)  # a copy: the template is shared
+    nnx.replace_by_pure_dict(state, _with_keys(params, _to_index))
+    return nnx.merge(graph, state)
+
+
+def empty_caches(config: ModelConfig, batch: int, slots: int) -> tuple[Cache, ...]:
+    """Zeroed caches, one a layer."""
+    shape = (batch, config.kv_heads, slots, config.head_dim)
+    return tuple(Cache(jnp.zeros(shape), jnp.zeros(shape)) for _ in range(config.layers))
+
+
+def prefill(
+    params: Params, config: ModelConfig, tokens: jax.Array, padding: jax.Array, slots: int
+) -> tuple[jax.Array, tuple[Cache, ...]]:
+    """Reads prompts: logits `(batch, vocab)` after the last token, and caches with `slots` slots.
+
+    `tokens` is `(batch, time)`, padded on the left with `padding` `(batch,)` tokens that nothing looks at;
+    `time <= slots`.
+    """
+    batch, time = tokens.shape
+    columns = jnp.arange(time)
+    positions = jnp.maximum(columns - padding[:, None], 0)
+    visible = jnp.arange(slots)[None, None, :] <= columns[None, :, None]
+    mask = visible & (jnp.arange(slots) >= padding[:, None])[:, None]
+    decoder = bind(params, config)
+    features, caches = decoder.extend(
+        tokens, positions, mask, empty_caches(config, batch, slots), 0
+    )
+    return decoder.readout(features[:, -1]), caches
+
+
+def decode_step(
+    params: Params,
+    config: ModelConfig,
+    tokens: jax.Array,
+    caches: tuple[Cache, ...],
+    slot: jax.Array | int,
+    padding: jax.Array,
+) -> tuple[jax.Array, tuple[Cache, ...]]:
+    """One token a row, `(batch,)`, written to `slot`: next logits `(batch, vocab)` and new caches."""
+    columns = jnp.arange(caches[0].keys.shape[2])
+    mask = (columns <= slot) & (columns >= padding[:, None])
+    decoder = bind(params, config)
+    features, caches = decoder.extend(
+        tokens[:, None], (slot - padding)[:, None], mask[:, None], caches, slot
+    )
+    return decoder.readout(features[:, 0]), caches
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _init_params(config: ModelConfig, key: jax.Array) -> Params:
+    state = nnx.state(Decoder(config, rngs=nnx.Rngs(params=key)))
+    return _with_keys(nnx.to_pure_dict(state), str)
+
+
+@functools.lru_cache(maxsize=64)
+def _template(config: ModelConfig) -> tuple[Any, Any]:
+    return nnx.split(nnx.eval_shape(lambda: Decoder(config, rngs=nnx.Rngs(0))))
+
+
+def _scan_layers(
+    layers: list[Block], x: jax.Array, rotation: Rotation, mask: jax.Array
+) -> jax.Array:
+    graph, _ = nnx.split(layers[0])
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[nnx.state(b) for b in layers])
+
+    def body(x: jax.Array, state: Any) -> tuple[jax.Array, None]:
+        return nnx.merge(graph, state)(x, rotation, mask)[0], None
+
+    return jax.lax.scan(body, x, stacked)[0]
+
+
+def _module_list(blocks: Any) -> Any:
+    # flax 0.12 wants its own list around modules; before that a plain list was the way.
+    return getattr(nnx, "List", list)(list(blocks))
+
+
+def _residual_shrink(config: ModelConfig) -> float:
+    return (2 * config.layers) ** -0.5
+
+
+def _matrix(
+    rngs: nnx.Rngs, rows: int, columns: int, *, shrink: float = 1.0, width: int | None = None
+) -> nnx.Param:
+    deviation = max(0.02, 0.5 * (width or rows) ** -0.5) * shrink
+    return nnx.Param(deviation * jax.random.normal(rngs.params(), (rows, columns)))
+
+
+def _with_keys(tree: Any, convert: Any) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    return {convert(key): _with_keys(value, convert) for key, value in tree.items()}
+
+
+def _to_index(key: str) -> str | int:
+    return int(key) if key.isdigit() else key
