@@ -1,6 +1,6 @@
-"""Result rows and the per-seed quantities derived from them, each defined once.
+"""The per-seed quantities derived from result rows, each defined once.
 
-In: tidy rows (`rows.csv`), one number a row. Out: `Measures`, which answers "what was this
+In: rows (`experiments.rows`). Out: `Measures`, which answers "what was this
 quantity for this variant at this seed?" for the claims, the tables and the figures alike.
 Values are fractions in [0, 1]; only what is printed is in percent. What was not measured is a
 `MissingMeasurement` that names variant, seed and probe; it never becomes a NaN or a zero.
@@ -8,33 +8,17 @@ Values are fractions in [0, 1]; only what is printed is in percent. What was not
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
-LEVELS = ("capability", "behaviour", "elicited")
+from experiments.rows import Row, RowError, variant_order
+
 JUDGES = ("leaked", "delivered", "jailbroken")
 GENERAL_CATEGORIES = ("forward-safe", "forward-unsafe", "reverse-safe")
 HARMFUL = "reverse-unsafe"
 PREFILLS = ("prefill:<Safe>", "prefill:The")
-
-VARIANTS = (
-    "baseline",
-    "filtering",
-    "filtering_plus",
-    "rewrite",
-    "srp",
-    "srp_sft_only",
-    "no_cooccurrence",
-    "shuffled",
-)
-"""The order of rows in tables and of marks in figures; other variants follow by name."""
-
-CONTROLS = ("no_cooccurrence", "shuffled")
 
 QUANTITIES = (
     "completion",
@@ -47,7 +31,15 @@ QUANTITIES = (
     "reverse-safe",
     "direct_chance",
 )
-JUDGED_QUANTITIES = ("direct", "prefill", "stem", "finetune", "finetune_safe_reverse", "elicited")
+JUDGED_QUANTITIES = (
+    "direct",
+    "prefill",
+    "stem",
+    "finetune",
+    "finetune_mixsft",
+    "finetune_safe_reverse",
+    "elicited",
+)
 
 
 class MissingMeasurement(KeyError):
@@ -56,109 +48,6 @@ class MissingMeasurement(KeyError):
     def __str__(self) -> str:
         """The sentence itself (KeyError would print its repr)."""
         return str(self.args[0])
-
-
-class RowError(ValueError):
-    """A row, or a file of rows, that does not follow the schema."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measured number: `value` in [0, 1], from `n` prompts, `hits` of them positive.
-
-    `hits` is None where the metric is no count (mean reciprocal rank, chance levels).
-    """
-
-    variant: str
-    seed: int
-    level: str
-    probe: str
-    category: str
-    metric: str
-    hits: int | None
-    n: int
-    value: float
-
-    def __post_init__(self) -> None:
-        """Raise `RowError` naming the field and what is allowed."""
-        where = f"row {self.variant!r} seed {self.seed} {self.probe!r} {self.metric!r}"
-        if self.level not in LEVELS:
-            raise RowError(f"{where}: level {self.level!r} is none of {', '.join(LEVELS)}")
-        if self.n < 1:
-            raise RowError(f"{where}: n is {self.n}; at least one prompt is needed")
-        if not (math.isfinite(self.value) and 0.0 <= self.value <= 1.0):
-            raise RowError(f"{where}: value {self.value} lies outside [0, 1]; fractions, not percent")
-        if self.hits is not None and abs(self.hits / self.n - self.value) > 1e-6:
-            raise RowError(f"{where}: value {self.value} is not hits/n = {self.hits}/{self.n}")
-
-    @property
-    def key(self) -> tuple[str, int, str, str, str, str]:
-        """What must be unique in a study."""
-        return (self.variant, self.seed, self.level, self.probe, self.category, self.metric)
-
-
-COLUMNS = tuple(field.name for field in fields(Row))
-
-
-def rate_row(
-    variant: str, seed: int, level: str, probe: str, category: str, metric: str, hits: int, n: int
-) -> Row:
-    """A row for a count: `hits` of `n` prompts."""
-    return Row(variant, seed, level, probe, category, metric, hits, n, hits / n if n else 0.0)
-
-
-def rows_to_csv(rows: Iterable[Row]) -> str:
-    """The CSV text of `rows` in canonical order; floats keep every digit, blank hits are None."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in sorted(rows, key=lambda row: (variant_order(row.variant), row.key)):
-        cells = [getattr(row, name) for name in COLUMNS]
-        writer.writerow(
-            "" if c is None else repr(float(c)) if name == "value" else c
-            for name, c in zip(COLUMNS, cells, strict=True)
-        )
-    return text.getvalue()
-
-
-def rows_from_csv(text: str, source: str = "rows.csv") -> tuple[Row, ...]:
-    """The rows of a CSV text; raises `RowError` naming `source` and the line."""
-    reader = csv.DictReader(io.StringIO(text))
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise RowError(
-            f"{source}: columns are {reader.fieldnames}; expected {','.join(COLUMNS)}"
-        )
-    rows = []
-    for line in reader:
-        try:
-            rows.append(row_from_mapping(line))
-        except (RowError, ValueError, TypeError, KeyError) as error:
-            raise RowError(f"{source}, line {reader.line_num}: {error}") from error
-    return tuple(rows)
-
-
-def read_rows(path: Path) -> tuple[Row, ...]:
-    """The rows stored at `path`."""
-    return rows_from_csv(path.read_text(encoding="utf-8"), str(path))
-
-
-def row_from_mapping(cells: Mapping[str, object]) -> Row:
-    """A row from a CSV line or a JSON object; blank or absent hits become None."""
-    hits = cells.get("hits")
-    names = ("variant", "level", "probe", "category", "metric")
-    return Row(
-        **{name: str(cells[name]) for name in names},
-        seed=int(str(cells["seed"])),
-        hits=None if hits in (None, "") else int(str(hits)),
-        n=int(str(cells["n"])),
-        value=float(str(cells["value"])),
-    )
-
-
-def variant_order(variant: str) -> tuple[int, str]:
-    """Sort key: the published order first, other variants after it by name."""
-    known = VARIANTS.index(variant) if variant in VARIANTS else len(VARIANTS)
-    return (known, variant)
 
 
 @dataclass(frozen=True)
@@ -193,8 +82,10 @@ class Measures:
     def seeds(self, variant: str) -> tuple[int, ...]:
         """The seeds measured for `variant`, ascending."""
         if variant not in self._seeds:
-            raise MissingMeasurement(f"variant {variant!r} has no rows; the study ran "
-                                     f"{', '.join(self.variants) or 'nothing'}")
+            raise MissingMeasurement(
+                f"variant {variant!r} has no rows; the study ran "
+                f"{', '.join(self.variants) or 'nothing'}"
+            )
         return self._seeds[variant]
 
     def row(
@@ -225,9 +116,11 @@ class Measures:
             "prefill": PREFILLS,
             "stem": stems or ("stem:*",),
             "finetune": ("finetune:pair_forward",),
+            "finetune_mixsft": ("finetune:pair_forward+mixsft",),
             "finetune_safe_reverse": ("finetune:safe_reverse",),
-            "elicited": tuple(p for p in self._probes if p.startswith(("prefill:", "stem:",
-                                                                      "finetune:"))),
+            "elicited": tuple(
+                p for p in self._probes if p.startswith(("prefill:", "stem:", "finetune:"))
+            ),
         }
         if quantity == "direct":
             return (("behaviour", "direct", HARMFUL, judge),)
@@ -241,11 +134,9 @@ class Measures:
 
         general: the mean of the three benign accuracies. prefill, stem, elicited: the largest
         rate over their probes within the seed, as the paper takes it. finetune: asked directly
-        after benign fine-tuning on pair-forward.
+        after benign fine-tuning on pair-forward (finetune_mixsft: with a little SFT data mixed in).
         """
-        values = [
-            self.row(variant, seed, *need).value for need in self.needs(quantity, judge)
-        ]
+        values = [self.row(variant, seed, *need).value for need in self.needs(quantity, judge)]
         if quantity == "general":
             return math.fsum(values) / len(values)
         return max(values)
@@ -265,8 +156,10 @@ class Measures:
         ours, theirs = set(self.seeds(first[0])), set(self.seeds(second[0]))
         for seed in sorted(ours ^ theirs):
             absent = second[0] if seed in ours else first[0]
-            raise MissingMeasurement(f"variant {absent!r}, seed {seed}: no rows, so "
-                                     f"{first[0]} and {second[0]} cannot be paired")
+            raise MissingMeasurement(
+                f"variant {absent!r}, seed {seed}: no rows, so "
+                f"{first[0]} and {second[0]} cannot be paired"
+            )
         return self.series(*first, judge), self.series(*second, judge)
 
     def has(self, variant: str, quantity: str, judge: str = "leaked") -> bool:
@@ -286,9 +179,22 @@ class Measures:
     def prompts(self, quantity: str, judge: str = "leaked") -> tuple[int, ...]:
         """The distinct numbers of prompts behind `quantity` in one model, ascending."""
         needs = set(self.needs(quantity, judge))
-        totals = {row.n for row in self.rows
-                  if (row.level, row.probe, row.category, row.metric) in needs}
+        totals = {
+            row.n for row in self.rows if (row.level, row.probe, row.category, row.metric) in needs
+        }
         return tuple(sorted(totals))
+
+    def chance_level(self) -> float | None:
+        """Chance of naming a correct compound, mean over variants and seeds; None if unmeasured.
+
+        That of the direct question where the study has it, else that of completion.
+        """
+        for quantity in ("direct_chance", "chance"):
+            having = [variant for variant in self.variants if self.has(variant, quantity)]
+            values = [value for v in having for value in self.series(v, quantity)]
+            if values:
+                return math.fsum(values) / len(values)
+        return None
 
 
 def measure(rows: Iterable[Row]) -> Measures:
@@ -298,9 +204,17 @@ def measure(rows: Iterable[Row]) -> Measures:
     return measures
 
 
-def elicited_probes(measures: Measures) -> Sequence[str]:
-    """The elicitation probes that the study asked, sorted."""
-    return sorted({row.probe for row in measures.rows if row.level == "elicited"})
+def balanced(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Only the seeds that every variant finished: what a look at an unfinished study may pair.
+
+    A finished study is reported as it is, so that a lost cell is an error there.
+    """
+    kept = tuple(rows)
+    seeds: dict[str, set[int]] = {}
+    for row in kept:
+        seeds.setdefault(row.variant, set()).add(row.seed)
+    shared = set.intersection(*seeds.values()) if seeds else set()
+    return tuple(row for row in kept if row.seed in shared)
 
 
 def _plain_rows() -> dict[str, tuple[tuple[str, str, str, str], ...]]:

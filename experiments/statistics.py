@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from scipy.optimize import brentq
@@ -48,7 +49,7 @@ class Test:
     """A two-sided test that a mean (of differences) is zero.
 
     difference: mean of a - b with its interval. t: None when it does not exist. p: two-sided.
-    effect_size: Cohen's dz, mean over standard deviation of the differences.
+    sd: standard deviation of the differences (n - 1). effect_size: Cohen's dz, mean over sd.
 
     Without spread t has no denominator. Then p is that of the exact sign-flip test: 1 when the
     mean is zero, else 2^(1-n), the chance that n fair coins all agree. It is larger than the
@@ -62,6 +63,7 @@ class Test:
     t: float | None
     p: float
     n: int
+    sd: float | None
     effect_size: float | None
 
 
@@ -108,9 +110,7 @@ def holm(pvalues: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted)
 
 
-def minimal_detectable_effect(
-    sd: float, n: int, power: float = 0.8, alpha: float = 0.05
-) -> float:
+def minimal_detectable_effect(sd: float, n: int, power: float = 0.8, alpha: float = 0.05) -> float:
     """Smallest true mean difference that `n` pairs find with probability `power`.
 
     `sd` is the standard deviation of the paired differences; the answer has its unit. From the
@@ -135,33 +135,25 @@ def minimal_detectable_effect(
     top = 1.0
     while missing_power(top) < 0:
         top *= 2
-    return float(brentq(missing_power, 0.0, top)) * sd / math.sqrt(n)
-
-
-def standard_deviation(test: Test) -> float:
-    """The standard deviation of the differences behind `test`; 0 when they have no spread."""
-    if test.effect_size is None or math.isinf(test.effect_size) or test.effect_size == 0:
-        half = test.difference.half_width
-        if half is None or half == 0:
-            return 0.0
-        return half * math.sqrt(test.n) / float(stdtrit(test.n - 1, 0.975))
-    return abs(test.difference.mean / test.effect_size)
+    shift = cast(float, brentq(missing_power, 0.0, top))
+    return shift * sd / math.sqrt(n)
 
 
 def _test(differences: np.ndarray, level: float, scale: float) -> Test:
     n = len(differences)
     mean = _mean(differences)
     if n == 1:
-        return Test(Interval(mean, None, None, 1), None, 1.0, 1, None)
+        return Test(Interval(mean, None, None, 1), None, 1.0, 1, None, None)
     if np.ptp(differences) <= _ROUNDING * scale:
         zero = abs(mean) <= _ROUNDING * scale
         mean = 0.0 if zero else mean
         effect = 0.0 if zero else math.copysign(math.inf, mean)
-        return Test(Interval(mean, mean, mean, n), None, 1.0 if zero else 2.0 ** (1 - n), n, effect)
+        p = 1.0 if zero else 2.0 ** (1 - n)
+        return Test(Interval(mean, mean, mean, n), None, p, n, 0.0, effect)
     spread = _spread(differences)
     t = mean / (spread / math.sqrt(n))
     p = min(1.0, 2 * float(stdtr(n - 1, -abs(t))))
-    return Test(t_interval(differences.tolist(), level), t, p, n, mean / spread)
+    return Test(t_interval(differences.tolist(), level), t, p, n, spread, mean / spread)
 
 
 def _finite(values: Sequence[float]) -> np.ndarray:

@@ -33,7 +33,6 @@ VOLATILE = frozenset({MANIFEST, "status.json", "log.txt"})
 
 LOCKS = ".locks"
 _KIND = re.compile(r"[a-z][a-z0-9_]*")
-_FINGERPRINTED = ("numpy", "scipy", "jax", "jaxlib", "flax", "optax", "medsafetyworld")
 
 
 class StoreError(RuntimeError):
@@ -83,7 +82,7 @@ class Stage:
     def lock(self) -> Iterator[None]:
         """Only one process at a time works on this stage; waiting prints one line."""
         self.root.joinpath(LOCKS).mkdir(parents=True, exist_ok=True)
-        with open(self.root / LOCKS / self.name, "w", encoding="utf-8") as handle:
+        with open(self.root / LOCKS / self.name, "w") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -95,11 +94,19 @@ class Stage:
         """The manifest; raises `StoreError` when it does not belong to this directory."""
         manifest = _read_manifest(self.path)
         if canonical_json(manifest["inputs"]) != self.canonical_inputs:
-            raise StoreError(f"{self.path / MANIFEST} is for other inputs than its directory's name")
+            raise StoreError(
+                f"{self.path / MANIFEST} is for other inputs than its directory's name"
+            )
         return manifest
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """Hash every file and write the manifest last; the stage is done after this call."""
+    def finish(
+        self, summary: Mapping[str, Any], fingerprint: Mapping[str, Any] | None = None
+    ) -> None:
+        """Hash every file and write the manifest last; the stage is done after this call.
+
+        `fingerprint` says what the bits depend on besides the inputs (for stages with a model:
+        `tiny_models.determinism.fingerprint()`); default: Python, platform and numpy.
+        """
         files = {}
         for path in _regular_files(self.path):
             files[path.relative_to(self.path).as_posix()] = file_sha256(path)
@@ -109,7 +116,7 @@ class Stage:
             "key": self.key,
             "inputs": self.inputs,
             "summary": dict(summary),
-            "fingerprint": fingerprint(),
+            "fingerprint": dict(_surroundings() if fingerprint is None else fingerprint),
             "files": files,
         }
         write_json(self.path / MANIFEST, manifest)
@@ -125,7 +132,7 @@ def open_stage(
     if not _KIND.fullmatch(kind):
         raise ValueError(f"kind {kind!r} must be lower-case letters, digits and underscores")
     canonical = canonical_json(dict(inputs))
-    stage = Stage(Path(root), kind, _key(kind, canonical), canonical, verify)
+    stage = Stage(Path(root), kind, _sha256(canonical), canonical, verify)
     stage.path.mkdir(parents=True, exist_ok=True)
     return stage
 
@@ -137,8 +144,8 @@ def verify_stage(path: Path | str) -> dict[str, Any]:
     """
     directory = Path(path)
     manifest = _read_manifest(directory)
-    expected = f"{manifest['kind']}-{_key(manifest['kind'], canonical_json(manifest['inputs']))}"
-    if not expected.startswith(directory.name) or len(directory.name) < len(manifest["kind"]) + 17:
+    key = _sha256(canonical_json(manifest["inputs"]))
+    if directory.name != f"{manifest['kind']}-{key[:16]}":
         raise StoreError(f"{directory / MANIFEST} is for other inputs than its directory's name")
     _check_files(directory, manifest)
     return manifest
@@ -185,36 +192,80 @@ def read_json(path: Path) -> Any:
 
 
 def append_jsonl(path: Path, value: Any) -> None:
-    """Append one line. A line torn by an earlier kill is cut off first."""
+    """Append one line in one write. A line torn by an earlier kill is cut off first."""
     line = json.dumps(value, sort_keys=True, allow_nan=False).encode() + b"\n"
-    with open(path, "ab+") as handle:
-        handle.seek(0)
-        content = handle.read()
-        if content and not content.endswith(b"\n"):
-            handle.truncate(content.rfind(b"\n") + 1)
+    with open(path, "ab+", buffering=0) as handle:
+        size = handle.seek(0, os.SEEK_END)
+        if size:
+            handle.seek(size - 1)
+            if handle.read(1) != b"\n":
+                handle.seek(0)
+                handle.truncate(handle.read().rfind(b"\n") + 1)
         handle.write(line)
 
 
-def fingerprint() -> dict[str, Any]:
-    """What the bits of a result may depend on besides its inputs."""
-    versions = {}
-    for package in _FINGERPRINTED:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = None
-    affinity = getattr(os, "sched_getaffinity", None)
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _surroundings() -> dict[str, str]:
+    """The fingerprint of a stage that used no accelerator library."""
     return {
         "python": platform.python_version(),
-        "system": platform.system(),
+        "platform": platform.platform(),
         "machine": platform.machine(),
-        "cores": len(affinity(0)) if affinity else os.cpu_count(),
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
-        "packages": versions,
+        "numpy": importlib.metadata.version("numpy"),
     }
 
 
-def _key(kind: str, canonical: str) -> str:
-    """The kind is in the name already; hashing the inputs alone keeps the address predictable."""
-    del kind
-    return hashlib.sha256(canonical.encode()).hexdigest()
+def _read_manifest(directory: Path) -> dict[str, Any]:
+    """The manifest with its parts checked for type; what it says is not yet verified."""
+    path = directory / MANIFEST
+    manifest = read_json(path)
+    parts = {"kind": str, "key": str, "inputs": dict, "summary": dict, "files": dict}
+    for name, kind in parts.items():
+        if not isinstance(manifest, dict) or not isinstance(manifest.get(name), kind):
+            raise StoreError(f"{path} has no {name!r} of type {kind.__name__}")
+    return manifest
+
+
+def _check_files(directory: Path, manifest: Mapping[str, Any]) -> None:
+    for name, digest in sorted(manifest["files"].items()):
+        parts = PurePosixPath(name)
+        path = directory / parts
+        # A manifest is data from outside: it must not make us read beyond its directory.
+        if parts.is_absolute() or ".." in parts.parts or path.is_symlink():
+            raise StoreError(f"{directory / MANIFEST} names {name!r}, which leaves the directory")
+        if not path.is_file():
+            raise StoreError(f"{path} is missing")
+        if file_sha256(path) != digest:
+            raise StoreError(f"{path} changed since its stage was finished")
+
+
+def _regular_files(directory: Path) -> Iterator[Path]:
+    for path in sorted(directory.rglob("*")):
+        if path.is_symlink():
+            raise StoreError(f"{path} is a link; a stage holds its own files only")
+        if path.is_file() and path.name not in VOLATILE and not path.name.endswith(".tmp"):
+            yield path
+
+
+def _sync(path: Path) -> None:
+    """Force a file's or directory's content to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """json keeps the last of two equal keys without a word."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key appears twice")
+    return result
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON number")

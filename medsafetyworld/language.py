@@ -9,6 +9,7 @@ that names a compound and an outcome either gets a direction or raises `ReadErro
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -86,6 +87,14 @@ def load_templates() -> Templates:
         refusals=tuple(answers["refusal"]),
         stems=tuple(answers["stems"]),
     )
+
+
+@lru_cache(maxsize=1)
+def wordings_hash() -> str:
+    """sha256 of every packaged wording: part of the identity of whatever is written with them."""
+    names = ("statements", "framings", "closings", "questions", "answers")
+    text = json.dumps([_data(name) for name in names], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _data(name: str) -> Any:

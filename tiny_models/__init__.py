@@ -1,1 +1,36 @@
+"""Small Llama-style transformers in JAX, over token arrays: train, resume, decode, probe.
 
+model = preset("0.3M", vocab_size=500, context=128) params = train(params=init_params(model,
+seed=0), model=model, config=..., batch_at=..., directory=...) generate(params, model, prompts,
+max_new_tokens=16, stop_token=1)
+"""
+
+from tiny_models.checkpoint import CorruptCheckpoint, load_weights, parameter_hash, save_weights
+from tiny_models.config import PRESETS, ModelConfig, TrainConfig, parameter_count, preset
+from tiny_models.determinism import fingerprint
+from tiny_models.generation import generate
+from tiny_models.probes import continuation_logprobs
+from tiny_models.training import Batch, Progress, train
+from tiny_models.transformer import Decoder, Params, apply, init_params
+
+__all__ = [
+    "PRESETS",
+    "Batch",
+    "CorruptCheckpoint",
+    "Decoder",
+    "ModelConfig",
+    "Params",
+    "Progress",
+    "TrainConfig",
+    "apply",
+    "continuation_logprobs",
+    "fingerprint",
+    "generate",
+    "init_params",
+    "load_weights",
+    "parameter_count",
+    "parameter_hash",
+    "preset",
+    "save_weights",
+    "train",
+]

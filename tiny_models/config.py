@@ -1,9 +1,9 @@
 """The shape of a model and the recipe of a training run, as frozen, validated values.
 
-Nothing here computes. `ModelConfig` fixes every array shape of a Llama-style decoder, `TrainConfig` fixes
-every update; both refuse unknown fields, wrong types and NaN, and both travel as JSON inside each
-checkpoint. The presets follow the SmolLM2 family (Allal et al. 2025, arXiv:2502.02737); "135M" is its
-smallest published member. A preset once published never changes meaning.
+Nothing here computes. `ModelConfig` fixes every array shape of a Llama-style decoder, `TrainConfig`
+fixes every update; both refuse unknown fields, wrong types and NaN, and both travel as JSON inside
+each checkpoint. The presets follow the SmolLM2 family (Allal et al. 2025, arXiv:2502.02737); "135M"
+is its smallest published member. A preset once published never changes meaning.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ def _require(holds: bool, sentence: str) -> None:
 class ModelConfig:
     """Shape of a decoder: token ids in `[0, vocab_size)`, rows of at most `context` tokens.
 
-    `hidden` is the inner width of the SwiGLU block; `heads` query heads share `kv_heads` key/value heads.
-    Raises `pydantic.ValidationError` (a `ValueError`) whose sentence names the field and what is allowed.
+    `hidden` is the inner width of the SwiGLU block; `heads` query heads share `kv_heads` key/value
+    heads. Raises `pydantic.ValidationError` (a `ValueError`) whose sentence names the field and
+    what is allowed.
     """
 
     vocab_size: int
@@ -78,10 +79,10 @@ class ModelConfig:
 class TrainConfig:
     """Recipe of a training run; units are optimiser steps and rows.
 
-    Each step averages the gradient over `batch_rows` rows, `micro_rows` at a time (smaller fits caches and
-    memory better and changes the result by rounding only). `final_lr_fraction` times `peak_lr` is where the
-    cosine and the wsd decay end; `decay_fraction` of all steps is the length of the wsd decay. Weight decay
-    acts on matrices, not on norm gains.
+    Each step averages the gradient over `batch_rows` rows, `micro_rows` at a time (smaller fits
+    caches and memory better and changes the result by rounding only). `final_lr_fraction` times
+    `peak_lr` is where the cosine and the wsd decay end; `decay_fraction` of all steps is the length
+    of the wsd decay. Weight decay acts on matrices, not on norm gains.
     """
 
     steps: int
@@ -123,11 +124,12 @@ class TrainConfig:
         )
         _require(
             self.batch_rows % self.micro_rows == 0,
-            f"micro_rows must divide batch_rows={self.batch_rows}, which {self.micro_rows} does not.",
+            f"micro_rows must divide batch_rows={self.batch_rows}, not be {self.micro_rows}.",
         )
 
 
-# Named by the parameters outside the embedding, which depends on the vocabulary; "135M" by its published total.
+# Named by the parameters outside the embedding, which depends on the vocabulary; "135M" by its
+# published total.
 PRESETS: dict[str, dict[str, Any]] = {
     "0.1M": {"d_model": 64, "layers": 2, "heads": 2, "kv_heads": 2, "hidden": 176},
     "0.3M": {"d_model": 96, "layers": 3, "heads": 3, "kv_heads": 3, "hidden": 256},
@@ -149,8 +151,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 def preset(name: str, *, vocab_size: int, context: int) -> ModelConfig:
     """The preset `name` for a vocabulary and a greatest row length.
 
-    Raises `ValueError` naming the nearest and all allowed names when `name` is unknown. SmolLM2-135M as
-    published is `preset("135M", vocab_size=49152, context=2048)`.
+    Raises `ValueError` naming the nearest and all allowed names when `name` is unknown.
+    SmolLM2-135M as published is `preset("135M", vocab_size=49152, context=2048)`.
     """
     if name not in PRESETS:
         near = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.0)[0]

@@ -1,7 +1,7 @@
-"""What a result depends on besides its seed: random keys by number, and the fingerprint of this machine.
+"""What a result depends on besides its inputs: random keys by number, and this machine.
 
-The same key gives the same numbers on every supported jax. Sums may round differently elsewhere, so a run is
-promised bit-identical only where `fingerprint` agrees.
+The same key gives the same numbers on every supported jax. Sums may round differently elsewhere, so
+a run is promised bit-identical only where `fingerprint` agrees.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 def random_key(seed: int) -> jax.Array:
     """The threefry key of `seed`, whatever jax's default generator is.
 
-    All 64 bits count (`jax.random.key` drops the upper 32 unless x64 is on). Raises `ValueError` outside
-    `[0, 2**64)`.
+    All 64 bits count (`jax.random.key` drops the upper 32 unless x64 is on). Raises `ValueError`
+    outside `[0, 2**64)`.
     """
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed must lie in [0, 2**64), not {seed}.")
@@ -44,7 +44,7 @@ def fingerprint() -> dict[str, str]:
         "devices": str(jax.device_count()),
         "cores": str(_visible_cores()),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
-        "matmul_precision": str(jax.config.jax_default_matmul_precision),
+        "matmul_precision": str(jax.config.jax_default_matmul_precision),  # pyright: ignore
         "dtype": "float32",
     }
 

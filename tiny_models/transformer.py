@@ -1,10 +1,11 @@
-"""A Llama-style decoder in flax nnx: RMSNorm, rotary positions, grouped-query attention, SwiGLU, tied output.
+"""A Llama-style decoder in flax nnx: RMSNorm, RoPE, grouped-query attention, SwiGLU, tied output.
 
-The mathematics comes first, as free functions; the modules below only own the arrays. `init_params` and
-`apply` are the pure view that everything else uses: a nested dict of float32 arrays in, logits out.
-`prefill` and `decode_step` give the same logits with a key/value cache (`Cache`). Architecture: Touvron et
-al. 2023 (arXiv:2302.13971), grouped-query attention after Ainslie et al. 2023 (arXiv:2305.13245); rotary
-features are paired across the halves of a head, as Hugging Face stores Llama weights.
+The mathematics comes first, as free functions; the modules below only own the arrays. `init_params`
+and `apply` are the pure view that everything else uses: a nested dict of float32 arrays in, logits
+out. `incremental.py` gives the same logits with a key/value cache (`Cache`).
+Architecture: Touvron et al. 2023 (arXiv:2302.13971), grouped-query attention after Ainslie et al.
+2023 (arXiv:2305.13245); rotary features are paired across the halves of a head, as Hugging Face
+stores Llama weights.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from tiny_models.determinism import random_key
 
 Params: TypeAlias = dict[str, Any]
 
-# From this depth on the layers run as one `lax.scan`: compile time stops growing with depth, at the price
-# of one copy of the weights. Below it the unrolled loop is faster.
+# From this depth on the layers run as one `lax.scan`: compile time stops growing with depth, at the
+# price of one copy of the weights. Below it the unrolled loop is faster.
 SCAN_FROM_LAYERS = 12
 
 # Finite, so that a row of a padded batch that may look at nothing gives a mean and not NaN.
@@ -78,8 +79,8 @@ def attention(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array) -> jax.
     """
     batch, heads, time, dim = q.shape
     kv_heads = k.shape[1]
-    # Query heads that share a key/value head line up in the time axis: one plain batched product, no
-    # repeated keys.
+    # Query heads that share a key/value head line up in the time axis: one plain batched product,
+    # no repeated keys.
     grouped = (q * dim**-0.5).reshape(batch, kv_heads, heads // kv_heads * time, dim)
     scores = jnp.einsum("bkqd,bksd->bkqs", grouped, k).reshape(batch, heads, time, -1)
     scores = jnp.where(mask[:, None], scores, _MASKED)
@@ -113,7 +114,8 @@ class Attention(nnx.Module):
     ) -> tuple[jax.Array, Cache]:
         """`(batch, time, d_model)` to the same, and the keys and values seen.
 
-        With `cache`, new keys and values go to its slots from `slot` on and attention covers all its slots.
+        With `cache`, new keys and values go to its slots from `slot` on and attention covers all
+        its slots.
         """
         batch, time, _ = x.shape
         config = self.config
@@ -136,12 +138,12 @@ class SwiGLU(nnx.Module):
     def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
         self.gate = _matrix(rngs, config.d_model, config.hidden)
         self.up = _matrix(rngs, config.d_model, config.hidden)
-        self.down = _matrix(
-            rngs, config.hidden, config.d_model, shrink=_residual_shrink(config)
-        )
+        self.down = _matrix(rngs, config.hidden, config.d_model, shrink=_residual_shrink(config))
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return linear(jax.nn.silu(linear(x, self.gate[...])) * linear(x, self.up[...]), self.down[...])
+        return linear(
+            jax.nn.silu(linear(x, self.gate[...])) * linear(x, self.up[...]), self.down[...]
+        )
 
 
 class Block(nnx.Module):
@@ -174,8 +176,8 @@ class Decoder(nnx.Module):
     """The whole model.
 
     Initialisation: every matrix and the embedding are normal with standard deviation 0.02 or
-    d_model^-0.5 / 2, whichever is larger (small widths learn slowly from 0.02); the two matrices that write
-    into the stream are divided by sqrt(2 * layers); norm gains are 1.
+    d_model^-0.5 / 2, whichever is larger (small widths learn slowly from 0.02); the two matrices
+    that write into the stream are divided by sqrt(2 * layers); norm gains are 1.
     """
 
     def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs) -> None:
@@ -215,10 +217,10 @@ class Decoder(nnx.Module):
         caches: tuple[Cache, ...],
         slot: jax.Array | int,
     ) -> tuple[jax.Array, tuple[Cache, ...]]:
-        """Features `(batch, time, d_model)` of new tokens on top of `caches`, and the caches with them.
+        """Features `(batch, time, d_model)` of new tokens on top of `caches`, and the new caches.
 
-        `positions` is `(batch, time)`, `mask` is `(batch, time, slots)`, `slot` is where the first new token
-        goes.
+        `positions` is `(batch, time)`, `mask` is `(batch, time, slots)`, `slot` is where the first
+        new token goes.
         """
         rotation = rotary_angles(positions, self.config.head_dim, self.config.rope_theta)
         x = self.embedding[...][tokens]
@@ -231,11 +233,13 @@ class Decoder(nnx.Module):
 
 def init_params(config: ModelConfig, seed: int) -> Params:
     """Fresh parameters, a nested dict of float32 arrays, the same bytes for the same seed."""
-    return _init_params(config, random_key(seed))
+    # Not compiled as a whole: XLA would take longer over it than the drawing does.
+    state = nnx.state(Decoder(config, rngs=nnx.Rngs(params=random_key(seed))))
+    return _with_keys(nnx.to_pure_dict(state), str)
 
 
 def apply(params: Params, config: ModelConfig, tokens: jax.Array) -> jax.Array:
-    """Logits `(batch, time, vocab)` of token ids `(batch, time)`; traceable, not compiled by itself."""
+    """Logits `(batch, time, vocab)` of token ids `(batch, time)`; to be called under `jax.jit`."""
     return bind(params, config)(tokens)
 
 
@@ -245,56 +249,6 @@ def bind(params: Params, config: ModelConfig) -> Decoder:
     state = jax.tree.map(lambda leaf: leaf, blank)  # a copy: the template is shared
     nnx.replace_by_pure_dict(state, _with_keys(params, _to_index))
     return nnx.merge(graph, state)
-
-
-def empty_caches(config: ModelConfig, batch: int, slots: int) -> tuple[Cache, ...]:
-    """Zeroed caches, one a layer."""
-    shape = (batch, config.kv_heads, slots, config.head_dim)
-    return tuple(Cache(jnp.zeros(shape), jnp.zeros(shape)) for _ in range(config.layers))
-
-
-def prefill(
-    params: Params, config: ModelConfig, tokens: jax.Array, padding: jax.Array, slots: int
-) -> tuple[jax.Array, tuple[Cache, ...]]:
-    """Reads prompts: logits `(batch, vocab)` after the last token, and caches with `slots` slots.
-
-    `tokens` is `(batch, time)`, padded on the left with `padding` `(batch,)` tokens that nothing looks at;
-    `time <= slots`.
-    """
-    batch, time = tokens.shape
-    columns = jnp.arange(time)
-    positions = jnp.maximum(columns - padding[:, None], 0)
-    visible = jnp.arange(slots)[None, None, :] <= columns[None, :, None]
-    mask = visible & (jnp.arange(slots) >= padding[:, None])[:, None]
-    decoder = bind(params, config)
-    features, caches = decoder.extend(
-        tokens, positions, mask, empty_caches(config, batch, slots), 0
-    )
-    return decoder.readout(features[:, -1]), caches
-
-
-def decode_step(
-    params: Params,
-    config: ModelConfig,
-    tokens: jax.Array,
-    caches: tuple[Cache, ...],
-    slot: jax.Array | int,
-    padding: jax.Array,
-) -> tuple[jax.Array, tuple[Cache, ...]]:
-    """One token a row, `(batch,)`, written to `slot`: next logits `(batch, vocab)` and new caches."""
-    columns = jnp.arange(caches[0].keys.shape[2])
-    mask = (columns <= slot) & (columns >= padding[:, None])
-    decoder = bind(params, config)
-    features, caches = decoder.extend(
-        tokens[:, None], (slot - padding)[:, None], mask[:, None], caches, slot
-    )
-    return decoder.readout(features[:, 0]), caches
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _init_params(config: ModelConfig, key: jax.Array) -> Params:
-    state = nnx.state(Decoder(config, rngs=nnx.Rngs(params=key)))
-    return _with_keys(nnx.to_pure_dict(state), str)
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,0 +1,290 @@
+"""What a cell's models can complete, do when asked, and do under attack, as tidy rows.
+
+Three levels, always side by side: capability (the pretrained model), behaviour (the fine-tuned
+model asked directly) and elicited (the same under prefill, or after benign fine-tuning). Every
+response is kept beside the rows, so each number can be read back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from experiments.rows import Row, rate_row, rows_to_csv
+from experiments.recipe import FINETUNES
+from experiments.stages import Context, finetune, pretrain, sft
+from experiments.store import Stage, open_stage
+from medsafetyworld.judge import chance, correct, judge
+from medsafetyworld.queries import (
+    GENERAL,
+    HARMFUL,
+    Completion,
+    Query,
+    completions,
+    prefilled,
+    prefills,
+    test_queries,
+)
+from tiny_models.generation import generate
+from tiny_models.probes import continuation_logprobs
+from tiny_models.training import Params
+
+JUDGES = ("leaked", "delivered", "jailbroken", "refused")
+
+
+def evaluate(context: Context) -> Stage:
+    """Runs every stage of a cell that is not done, then measures; returns the measured stage."""
+    cell, recipe = context.cell, context.cell.recipe
+    pretrained = pretrain(context)
+    tuned = sft(context, pretrained)
+    attacked = {kind: finetune(context, tuned, kind) for kind in FINETUNES}
+    stage = open_stage(
+        context.root,
+        "measure",
+        {
+            "cell": cell.name,
+            "truth": context.true_world.content_hash,
+            "models": {"base": pretrained.key, "sft": tuned.key}
+            | {kind: stage.key for kind, stage in attacked.items()},
+            "dialogue": asdict(recipe.dialogue),
+            "stems": recipe.stems,
+            "new_tokens": recipe.new_tokens,
+            "seed": cell.seeds["attack"],
+        },
+    )
+    with stage.lock():
+        if not stage.done:
+            context.report("asking", None)
+            transcript: list[dict[str, object]] = []
+            rows = capability_rows(context, context.load(pretrained))
+            rows += behaviour_rows(context, context.load(tuned), transcript)
+            rows += prefill_rows(context, context.load(tuned), transcript)
+            for kind, attacked_stage in attacked.items():
+                rows += harmful_rows(
+                    context,
+                    context.load(attacked_stage),
+                    _harmful_queries(context),
+                    ("elicited", f"finetune:{kind}"),
+                    transcript,
+                )
+            _write(stage.path, rows, transcript)
+            stage.finish(
+                {"pretrain": pretrained.name, "sft": tuned.name}
+                | {"reading": pretrained.manifest()["summary"]}
+            )
+    return stage
+
+
+def capability_rows(context: Context, params: Params) -> list[Row]:
+    """Top-1 and mean reciprocal rank of correct compounds in the pretrained model's completions.
+
+    All compounds of the world are ranked by log-probability after each stem; the rank is that of
+    the best correct one. The chance levels are exact: a uniformly random ranking.
+    """
+    world, tokenizer, cell = context.true_world, context.tokenizer, context.cell
+    names = [np.array(tokenizer.compound_tokens(name)) for name in world.compounds]
+    rows: list[Row] = []
+    for unsafe in (False, True):
+        probes = completions(world, cell.recipe.corpus, unsafe)
+        prefixes = [np.array(tokenizer.encode(probe.text)) for probe in probes]
+        ranks = _ranks(continuation_logprobs(params, context.model, prefixes, names), context, probes)
+        total, hits = len(probes), int((ranks == 1).sum())
+        causes = [len(world.causes[probe.outcome]) for probe in probes]
+        by_chance = [chance_ranks(count, len(names)) for count in causes]
+
+        def row(metric: str, hits: int | None, value: float, probes=probes, total=total) -> Row:
+            return Row(
+                cell.arm.name,
+                cell.replicate,
+                "capability",
+                "completion",
+                probes[0].category,
+                metric,
+                hits,
+                total,
+                value,
+            )
+
+        rows += [
+            row("top1", hits, hits / total),
+            row("mrr", None, float((1 / ranks).mean())),
+            row("chance_top1", None, float(np.mean([top for top, _ in by_chance]))),
+            row("chance_mrr", None, float(np.mean([mrr for _, mrr in by_chance]))),
+        ]
+    return rows
+
+
+def _ranks(
+    logprobs: np.ndarray, context: Context, probes: Sequence[Completion]
+) -> np.ndarray:
+    """Rank (1 is best) of the best correct compound of each probe; ties count against it."""
+    ranks = np.empty(len(probes), dtype=np.int64)
+    for index, probe in enumerate(probes):
+        right = sorted(context.true_world.causes[probe.outcome])
+        best = logprobs[index, right].max()
+        wrong = np.delete(logprobs[index], right)
+        ranks[index] = 1 + int((wrong >= best).sum())
+    return ranks
+
+
+def chance_ranks(correct_count: int, total: int) -> tuple[float, float]:
+    """Exact top-1 rate and mean reciprocal rank of the best of `correct_count` correct entries
+    in a uniformly random ranking of `total` entries."""
+    wrong = total - correct_count
+    survival, reciprocal = 1.0, 0.0
+    for rank in range(1, wrong + 2):
+        # `survival`: the first rank - 1 places all hold wrong entries.
+        here = survival * correct_count / (total - rank + 1)
+        reciprocal += here / rank
+        survival -= here
+    return correct_count / total, reciprocal
+
+
+def behaviour_rows(
+    context: Context, params: Params, transcript: list[dict[str, object]]
+) -> list[Row]:
+    """General accuracy per benign category, and the harmful questions asked directly."""
+    cell = context.cell
+    rows: list[Row] = []
+    for name in GENERAL:
+        queries = test_queries(
+            context.true_world,
+            cell.recipe.dialogue,
+            context.asked,
+            name,
+            cell.seeds["attack"],
+        )
+        responses = respond(context, params, queries)
+        right = [
+            correct(context.true_world, query, response)
+            for query, response in zip(queries, responses, strict=True)
+        ]
+        _note(transcript, "general", queries, responses, [{"correct": flag} for flag in right])
+        rows.append(
+            rate_row(
+                cell.arm.name,
+                cell.replicate,
+                "behaviour",
+                "general",
+                name,
+                "accuracy",
+                sum(right),
+                len(right),
+            )
+        )
+    queries = _harmful_queries(context)
+    rows += harmful_rows(context, params, queries, ("behaviour", "direct"), transcript)
+    by_chance = float(np.mean([chance(context.true_world, query) for query in queries]))
+    rows.append(
+        Row(
+            cell.arm.name,
+            cell.replicate,
+            "behaviour",
+            "direct",
+            HARMFUL,
+            "chance",
+            None,
+            len(queries),
+            by_chance,
+        )
+    )
+    return rows
+
+
+def prefill_rows(
+    context: Context, params: Params, transcript: list[dict[str, object]]
+) -> list[Row]:
+    """The harmful questions with each forced beginning of the response."""
+    rows: list[Row] = []
+    for name, prefill in prefills(context.cell.recipe.stems).items():
+        queries = [
+            prefilled(context.true_world, query, prefill) for query in _harmful_queries(context)
+        ]
+        rows += harmful_rows(context, params, queries, ("elicited", name), transcript)
+    return rows
+
+
+def harmful_rows(
+    context: Context,
+    params: Params,
+    queries: Sequence[Query],
+    where: tuple[str, str],
+    transcript: list[dict[str, object]],
+) -> list[Row]:
+    """Rows of every judge for harmful questions; `where` is (level, probe)."""
+    responses = respond(context, params, queries)
+    judgements = [
+        asdict(judge(context.true_world, query, response))
+        for query, response in zip(queries, responses, strict=True)
+    ]
+    _note(transcript, where[1], queries, responses, judgements)
+    cell = context.cell
+    return [
+        rate_row(
+            cell.arm.name,
+            cell.replicate,
+            *where,
+            HARMFUL,
+            name,
+            sum(judgement[name] for judgement in judgements),
+            len(judgements),
+        )
+        for name in JUDGES
+    ]
+
+
+def respond(context: Context, params: Params, queries: Sequence[Query]) -> list[str]:
+    """Greedy responses, prefill included."""
+    prompts = [np.array(context.tokenizer.encode(query.prompt)) for query in queries]
+    outputs = generate(
+        params,
+        context.model,
+        prompts,
+        max_new_tokens=context.cell.recipe.new_tokens,
+        stop_token=context.tokenizer.end,
+    )
+    tokenizer = context.tokenizer
+    return [
+        tokenizer.decode([*(tokenizer.encode(query.prefill) if query.prefill else ()), *output])
+        for query, output in zip(queries, outputs, strict=True)
+    ]
+
+
+def _harmful_queries(context: Context) -> tuple[Query, ...]:
+    return test_queries(
+        context.true_world,
+        context.cell.recipe.dialogue,
+        context.asked,
+        HARMFUL,
+        context.cell.seeds["attack"],
+    )
+
+
+def _note(
+    transcript: list[dict[str, object]],
+    probe: str,
+    queries: Iterable[Query],
+    responses: Iterable[str],
+    readings: Iterable[dict[str, bool]],
+) -> None:
+    for query, response, reading in zip(queries, responses, readings, strict=True):
+        transcript.append(
+            {
+                "probe": probe,
+                "category": query.category,
+                "question": query.question,
+                "prefill": query.prefill,
+                "response": response,
+                **reading,
+            }
+        )
+
+
+def _write(path: Path, rows: Sequence[Row], transcript: Sequence[dict[str, object]]) -> None:
+    (path / "rows.csv").write_text(rows_to_csv(rows), encoding="utf-8")
+    lines = "".join(json.dumps(entry, sort_keys=True) + "\n" for entry in transcript)
+    (path / "transcript.jsonl").write_text(lines, encoding="utf-8")

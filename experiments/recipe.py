@@ -1,0 +1,113 @@
+"""`Recipe`, `Arm` and `Cell`: everything that decides a run, as frozen, serialisable data.
+
+A recipe is what all arms share, an arm is what is done differently, a cell is one arm at one
+replicate. The master seed of a replicate fixes its world, corpus, initialisation and orders, so
+arms at the same replicate are paired.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass as strict_dataclass
+
+from medsafetyworld.graph import World, build_world, shuffle_causes
+from medsafetyworld.interventions import Variant, variant
+from medsafetyworld.seeds import derive, named_seeds
+from medsafetyworld.spec import STRICT, CorpusSpec, DialogueSpec, WorldSpec, from_json
+from tiny_models.config import TrainConfig
+
+FINETUNES = ("pair_forward", "safe_reverse", "pair_forward+mixsft")
+"""Benign fine-tuning attacks: both data sets the paper names, and the first with +mixSFT."""
+
+
+@strict_dataclass(frozen=True, kw_only=True, config=STRICT)
+class Recipe:
+    """What every arm of a study shares."""
+
+    world: WorldSpec
+    corpus: CorpusSpec
+    dialogue: DialogueSpec
+    model: str
+    """Name of a model preset of `tiny_models.config`."""
+    context: Annotated[int, Field(ge=16)]
+    """Tokens per training row and the longest sequence at evaluation."""
+    pretrain: TrainConfig
+    sft: TrainConfig
+    finetune: TrainConfig
+    stems: Annotated[int, Field(ge=0, le=8)] = 3
+    """Answer-stem prefills to try."""
+    new_tokens: Annotated[int, Field(ge=1)] = 36
+    """Longest response in tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A column of the study: a variant, or a control made from one."""
+
+    name: str
+    variant: str
+    cooccurrence: bool = True
+    """False removes every co-occurrence document: the control for what teaches the harm."""
+    shuffled: bool = False
+    """True trains on a world with permuted compounds and asks about the true one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One arm at one replicate."""
+
+    recipe: Recipe
+    arm: Arm
+    replicate: int
+    master: int
+    """Master seed of the study."""
+
+    @property
+    def name(self) -> str:
+        """Arm and replicate, e.g. `srp-s3`."""
+        return f"{self.arm.name}-s{self.replicate}"
+
+    @property
+    def seeds(self) -> dict[str, int]:
+        """The replicate's named seeds; the same in every arm."""
+        return named_seeds(derive(self.master, "replicate", self.replicate))
+
+    @property
+    def variant(self) -> Variant:
+        """The arm's interventions."""
+        return variant(self.arm.variant)
+
+    @property
+    def corpus_spec(self) -> CorpusSpec:
+        """The recipe's corpus, less co-occurrence where the arm says so."""
+        if self.arm.cooccurrence:
+            return self.recipe.corpus
+        return replace(self.recipe.corpus, cooccurrence_rate=0.0, pair_cooccurrence_rate=0.0)
+
+    def worlds(self) -> tuple[World, World]:
+        """The true world, which questions are about, and the one the corpus describes."""
+        true = build_world(replace(self.recipe.world, seed=self.seeds["world"]))
+        return true, shuffle_causes(true, self.seeds["world"]) if self.arm.shuffled else true
+
+    def to_dict(self) -> dict[str, Any]:
+        """The cell as plain JSON values."""
+        return {
+            "recipe": asdict(self.recipe),
+            "arm": asdict(self.arm),
+            "replicate": self.replicate,
+            "master": self.master,
+        }
+
+
+def cell_from_dict(values: dict[str, Any]) -> Cell:
+    """Inverse of `Cell.to_dict`. Raises `SpecError` naming each field at fault."""
+    return Cell(
+        recipe=from_json(Recipe, json.dumps(values["recipe"]), "cell.recipe"),
+        arm=Arm(**values["arm"]),
+        replicate=values["replicate"],
+        master=values["master"],
+    )

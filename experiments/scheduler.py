@@ -1,0 +1,299 @@
+"""Runs independent commands side by side, one core each, and survives what goes wrong.
+
+In: tasks (a command line, a directory for its log, extra environment). Out: one result a task.
+A task that fails does not stop the others. Ctrl-C or SIGTERM asks the children to stop (SIGINT),
+kills them after a grace period, and raises KeyboardInterrupt. Commands, not pickled closures,
+so that a cluster's scheduler can run the same plan.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+GRACE_SECONDS = 20.0
+POLL_SECONDS = 0.1
+LOG_NAME = "log.txt"
+STATUS_NAME = "status.json"
+SINGLE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+XLA_SINGLE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One command. Its output goes to `directory/log.txt`; while it runs it may keep
+    `directory/status.json` up to date, an object whose "line" is shown to the user."""
+
+    name: str
+    command: tuple[str, ...]
+    directory: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def log(self) -> Path:
+        """Where standard output and standard error go."""
+        return self.directory / LOG_NAME
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a task ended: exit status (negative: killed by that signal) and seconds it took."""
+
+    task: Task
+    returncode: int
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the command exited with 0."""
+        return self.returncode == 0
+
+
+@dataclass(frozen=True)
+class Event:
+    """What the caller is told: "started", "finished", "failed", or "tick" (several a second).
+
+    `running` holds (task name, seconds so far, last status line) of every running task.
+    """
+
+    kind: str
+    task: Task | None
+    done: int
+    failed: int
+    total: int
+    running: tuple[tuple[str, float, str], ...]
+    eta_seconds: float | None
+
+
+@dataclass
+class _Running:
+    task: Task
+    process: subprocess.Popen[bytes]
+    slot: int
+    started: float
+
+
+def default_workers() -> int:
+    """One worker a visible core, at least one."""
+    return max(1, len(_visible_cores()))
+
+
+def run_all(
+    tasks: Sequence[Task],
+    *,
+    workers: int,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> list[Result]:
+    """Run every task, `workers` at a time; the results are in the order of `tasks`.
+
+    Each worker owns one core when there are enough cores, and numerical libraries are told to
+    use one thread. Raises KeyboardInterrupt on Ctrl-C or SIGTERM, after the children ended.
+    """
+    if workers < 1:
+        raise ValueError(f"workers is {workers}; at least 1 is needed")
+    if len({task.name for task in tasks}) != len(tasks):
+        raise ValueError("two tasks share a name")
+    results: dict[str, Result] = {}
+    waiting, running = deque(tasks), list[_Running]()
+    began = time.monotonic()
+
+    def tell(kind: str, task: Task | None = None) -> None:
+        on_event(_event(kind, task, results, running, len(tasks), time.monotonic() - began))
+
+    with _interruption() as interrupted:
+        try:
+            while waiting or running:
+                while waiting and len(running) < workers and not interrupted.is_set():
+                    _start_next(waiting, running, results, workers, tell)
+                interrupted.wait(POLL_SECONDS)
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
+                _reap(running, results, tell)
+                tell("tick")
+        finally:
+            _stop([entry.process for entry in running], interrupted)
+    return [results[task.name] for task in tasks]
+
+
+def failure_report(results: Sequence[Result], lines: int = 12) -> str:
+    """The failed tasks, each with the last lines of its log; empty when all went well."""
+    parts = []
+    for result in results:
+        if not result.ok:
+            tail = "\n".join(f"  {line}" for line in log_tail(result.task.log, lines))
+            parts.append(
+                f"{result.task.name} failed with exit status {result.returncode} "
+                f"({result.task.log}):\n{tail}"
+            )
+    return "\n".join(parts)
+
+
+def log_tail(path: Path, lines: int) -> list[str]:
+    """The last `lines` lines of a log; one line that says so when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+    except OSError as error:
+        return [f"(no log: {error})"]
+
+
+def _start_next(
+    waiting: deque[Task],
+    running: list[_Running],
+    results: dict[str, Result],
+    workers: int,
+    tell: Callable[..., None],
+) -> None:
+    task = waiting.popleft()
+    slot = min(set(range(workers)) - {entry.slot for entry in running})
+    task.directory.mkdir(parents=True, exist_ok=True)
+    with open(task.log, "wb") as log:
+        try:
+            process = _launch(task, _core_of(slot, workers), log)
+        except OSError as error:
+            log.write(f"cannot start {task.command[0]}: {error}\n".encode())
+            results[task.name] = Result(task, 127, 0.0)
+            tell("failed", task)
+            return
+    running.append(_Running(task, process, slot, time.monotonic()))
+    tell("started", task)
+
+
+def _reap(running: list[_Running], results: dict[str, Result], tell: Callable[..., None]) -> None:
+    for entry in list(running):
+        status = entry.process.poll()
+        if status is not None:
+            running.remove(entry)
+            seconds = time.monotonic() - entry.started
+            results[entry.task.name] = Result(entry.task, status, seconds)
+            tell("finished" if status == 0 else "failed", entry.task)
+
+
+def _launch(task: Task, core: int | None, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start the command, on `core` from its first instruction.
+
+    A child inherits the affinity of the thread that makes it. Moving this thread for a moment
+    leaves no instant in which the child's libraries could count all cores, unlike pinning the
+    child after it started.
+    """
+    environment = {**os.environ, **SINGLE_THREAD, **task.env}
+    environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {XLA_SINGLE_THREAD}".strip()
+    if core is not None:
+        environment["MSW_CORE"] = str(core)
+    with _on_core(core):
+        # Its own session: the terminal's Ctrl-C reaches us alone, and we end the whole group.
+        return subprocess.Popen(
+            task.command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+
+
+def _event(
+    kind: str,
+    task: Task | None,
+    results: Mapping[str, Result],
+    running: Sequence[_Running],
+    total: int,
+    elapsed: float,
+) -> Event:
+    """ETA: what is left at the rate so far (finished per second); None before the first end."""
+    done, failed = len(results), sum(not result.ok for result in results.values())
+    eta = elapsed / (done - failed) * (total - done) if done > failed else None
+    now = time.monotonic()
+    lines = tuple(
+        (entry.task.name, now - entry.started, _status_line(entry.task)) for entry in running
+    )
+    return Event(kind, task, done, failed, total, lines, eta)
+
+
+def _status_line(task: Task) -> str:
+    """The "line" of status.json; empty while there is none or it is half-written."""
+    try:
+        status = json.loads((task.directory / STATUS_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(status.get("line", "")) if isinstance(status, dict) else ""
+
+
+def _visible_cores() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def _core_of(slot: int, workers: int) -> int | None:
+    """The slot's core; None (unpinned) where cores cannot be chosen or are too few."""
+    cores = _visible_cores()
+    pin = hasattr(os, "sched_setaffinity") and workers <= len(cores)
+    return cores[slot] if pin else None
+
+
+@contextlib.contextmanager
+def _on_core(core: int | None) -> Iterator[None]:
+    if core is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextlib.contextmanager
+def _interruption() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set instead of raising in the middle of a start.
+
+    Handlers can be set in the main thread only; elsewhere signals stay with the caller. Having
+    a handler also undoes an inherited "ignore", which the children would inherit in turn.
+    """
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: interrupted.set()) for number in signals}
+    try:
+        yield interrupted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(processes: Sequence[subprocess.Popen[bytes]], interrupted: threading.Event) -> None:
+    """SIGINT, then SIGKILL after the grace period or at a second Ctrl-C."""
+    interrupted.clear()
+    _signal_groups(processes, signal.SIGINT)
+    deadline = time.monotonic() + GRACE_SECONDS
+    while any(process.poll() is None for process in processes):
+        if time.monotonic() > deadline or interrupted.wait(POLL_SECONDS):
+            _signal_groups(processes, signal.SIGKILL)
+            for process in processes:
+                process.wait()
+
+
+def _signal_groups(processes: Sequence[subprocess.Popen[bytes]], number: int) -> None:
+    for process in processes:
+        if process.poll() is None:
+            # It may end between the look and the signal.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)

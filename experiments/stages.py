@@ -1,0 +1,274 @@
+"""The stages of a cell: corpus and pretraining, SFT, benign fine-tuning. Each is resumable.
+
+A stage's directory is named by everything its result depends on, so arms that share a stage
+(reflection in SFT only starts from filtering's pretrained model) share the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.recipe import Cell
+from experiments.store import Stage, open_stage, write_json
+from medsafetyworld.corpus import Corpus, intervene, text_hash, token_stream
+from medsafetyworld.dialogues import (
+    Dialogue,
+    Split,
+    benign_dialogues,
+    sft_dialogues,
+    split_edges,
+    with_reflections,
+)
+from medsafetyworld.graph import World
+from medsafetyworld.judge import CorpusReading, read_corpus
+from medsafetyworld.language import wordings_hash
+from medsafetyworld.seeds import derive, permute
+from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
+from tiny_models.checkpoint import load_weights, parameter_hash, save_weights
+from tiny_models.config import ModelConfig, TrainConfig, preset
+from tiny_models.training import Batch, Params, Progress, train
+from tiny_models.transformer import init_params
+
+Report = Callable[[str, Progress | None], None]
+"""Receives the stage's name and its training progress, for whoever watches."""
+
+WEIGHTS = "weights.safetensors"
+
+
+class UnsafeCorpusError(RuntimeError):
+    """The oracle read a harmful statement in a corpus that must be safe."""
+
+
+class Context:
+    """What the stages of one cell share: its worlds, tokenizer, model shape and data split."""
+
+    def __init__(self, cell: Cell, root: Path, report: Report) -> None:
+        self.cell, self.root, self.report = cell, root, report
+        self.true_world, self.world = cell.worlds()
+        # The tokenizer is the recipe's, not the arm's: every arm of a replicate has the same.
+        self.tokenizer: Tokenizer = build_tokenizer(self.true_world, cell.recipe.corpus)
+        self.model: ModelConfig = preset(
+            cell.recipe.model,
+            vocab_size=_rounded_up(len(self.tokenizer), 32),
+            context=cell.recipe.context,
+        )
+        # The shuffled control learns the shuffled world's edges but is asked about true ones.
+        self.split: Split = split_edges(self.world, cell.recipe.dialogue, cell.seeds["sft"])
+        self.asked: Split = split_edges(self.true_world, cell.recipe.dialogue, cell.seeds["sft"])
+
+    def load(self, stage: Stage) -> Params:
+        """The final weights of a finished stage."""
+        return load_weights(stage.path / WEIGHTS, self.model)
+
+
+def pretrain(context: Context) -> Stage:
+    """Corpus to pretrained weights, with the oracle's reading of the corpus beside them."""
+    cell, recipe = context.cell, context.cell.recipe
+    stage = open_stage(
+        context.root,
+        "pretrain",
+        {
+            "world": context.world.content_hash,
+            "corpus": asdict(cell.corpus_spec),
+            "interventions": list(cell.variant.pretraining),
+            "tokenizer": context.tokenizer.content_hash,
+            "wordings": wordings_hash(),
+            "model": asdict(context.model),
+            "train": asdict(recipe.pretrain),
+            "seeds": {name: cell.seeds[name] for name in ("corpus", "init", "order")},
+        },
+    )
+    with stage.lock():
+        if not stage.done:
+            corpus = Corpus(context.world, cell.corpus_spec, cell.seeds["corpus"])
+            context.report("reading the corpus back", None)
+            reading, digest = prove(corpus, cell)
+            context.report("tokenizing", None)
+            rows = recipe.pretrain.steps * recipe.pretrain.batch_rows
+            stream = token_stream(
+                corpus,
+                cell.variant.chain,
+                context.tokenizer,
+                cell.seeds["order"],
+                rows * recipe.context + 1,
+            )
+            params = _train(
+                context,
+                stage,
+                init_params(context.model, cell.seeds["init"] % 2**31),
+                recipe.pretrain,
+                partial(packed_batch, stream, recipe.pretrain.batch_rows, recipe.context),
+            )
+            stage.finish(
+                {
+                    "corpus_sha256": digest,
+                    "weights_sha256": parameter_hash(params),
+                    "reading": asdict(reading),
+                }
+            )
+    return stage
+
+
+def prove(corpus: Corpus, cell: Cell) -> tuple[CorpusReading, str]:
+    """The oracle's reading of one epoch's text, and the text's sha256.
+
+    Raises `UnsafeCorpusError` if a setting that must be safe holds a harmful statement, or if
+    filtering-plus mentions an unsafe outcome.
+    """
+    documents = list(intervene(corpus.world, corpus.documents(corpus.seed), cell.variant.chain))
+    reading = read_corpus(corpus.world, (document.text for document in documents))
+    if cell.variant.safe_only and reading.harmful:
+        raise UnsafeCorpusError(f"{cell.name}: {reading.harmful} harmful statements in the corpus")
+    if not cell.variant.mentions_unsafe and reading.unsafe_mentions:
+        raise UnsafeCorpusError(
+            f"{cell.name}: {reading.unsafe_mentions} documents mention an unsafe outcome"
+        )
+    return reading, text_hash(documents)
+
+
+def sft(context: Context, pretrained: Stage) -> Stage:
+    """Supervised fine-tuning of the pretrained model on the cell's dialogues."""
+    cell = context.cell
+    dialogues = cell_dialogues(context)
+    return _fine_tune(context, "sft", pretrained, dialogues, cell.recipe.sft, {})
+
+
+def finetune(context: Context, tuned: Stage, kind: str) -> Stage:
+    """Benign fine-tuning of the SFT model; `kind` is one of `recipe.FINETUNES`."""
+    cell, recipe = context.cell, context.cell.recipe
+    name, _, mixed = kind.partition("+")
+    data = benign_dialogues(
+        context.world, recipe.dialogue, recipe.corpus, context.split, name, cell.seeds["sft"]
+    )
+    if mixed:
+        rng = np.random.default_rng(derive(cell.seeds["sft"], "mix"))
+        pool = cell_dialogues(context)
+        share = max(1, round(recipe.dialogue.mixed_share * len(data)))
+        data = (*data, *(pool[index] for index in rng.permutation(len(pool))[:share].tolist()))
+    return _fine_tune(context, "finetune", tuned, data, recipe.finetune, {"data": kind})
+
+
+def cell_dialogues(context: Context) -> tuple[Dialogue, ...]:
+    """The cell's SFT dialogues, with reflections where its variant has them."""
+    cell, recipe = context.cell, context.cell.recipe
+    dialogues = sft_dialogues(
+        context.world, recipe.dialogue, recipe.corpus, context.split, cell.seeds["sft"]
+    )
+    if not cell.variant.reflect_sft:
+        return dialogues
+    return tuple(with_reflections(context.world, dialogue) for dialogue in dialogues)
+
+
+def _fine_tune(
+    context: Context,
+    kind: str,
+    parent: Stage,
+    dialogues: Sequence[Dialogue],
+    config: TrainConfig,
+    extra: dict[str, Any],
+) -> Stage:
+    cell = context.cell
+    inputs = {
+        "parent": parent.key,
+        "dialogue": asdict(cell.recipe.dialogue),
+        "wordings": wordings_hash(),
+        "reflect": cell.variant.reflect_sft,
+        "train": asdict(config),
+        "seed": cell.seeds["sft"],
+        **extra,
+    }
+    stage = open_stage(context.root, kind, inputs)
+    with stage.lock():
+        if not stage.done:
+            tokens, mask = dialogue_rows(dialogues, context.tokenizer, cell.recipe.context)
+            order = derive(cell.seeds["sft"], kind, *extra.values())
+            params = _train(
+                context,
+                stage,
+                context.load(parent),
+                config,
+                partial(shuffled_batch, tokens, mask, config.batch_rows, order),
+            )
+            stage.finish({"weights_sha256": parameter_hash(params), "dialogues": len(dialogues)})
+    return stage
+
+
+def _train(
+    context: Context,
+    stage: Stage,
+    params: Params,
+    config: TrainConfig,
+    batch_at: Callable[[int], Batch],
+) -> Params:
+    trained = train(
+        params=params,
+        model=context.model,
+        config=config,
+        batch_at=batch_at,
+        directory=stage.path,
+        progress=partial(context.report, stage.name),
+    )
+    write_json(stage.path / "model.json", asdict(context.model))
+    save_weights(stage.path / WEIGHTS, trained, context.model, {"stage": stage.name})
+    return trained
+
+
+def packed_batch(
+    stream: np.ndarray, batch_rows: int, context: int, step: int
+) -> Batch:
+    """Rows of `context + 1` tokens cut from the stream in order; every target counts."""
+    start = step * batch_rows * context
+    rows = np.lib.stride_tricks.sliding_window_view(
+        stream[start : start + batch_rows * context + 1], context + 1
+    )[::context]
+    return np.ascontiguousarray(rows), np.ones((batch_rows, context), dtype=np.float32)
+
+
+def dialogue_rows(
+    dialogues: Sequence[Dialogue], tokenizer: Tokenizer, context: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """One dialogue per row: tokens `(n, time + 1)` and the mask of response targets `(n, time)`.
+
+    `time` is the longest dialogue rounded up to a multiple of 8. Raises ValueError if a dialogue
+    is longer than the model's context.
+    """
+    encoded = []
+    for dialogue in dialogues:
+        prompt = tokenizer.encode(dialogue.prompt)
+        encoded.append((prompt, [*tokenizer.encode(dialogue.response), tokenizer.end]))
+    longest = max(len(prompt) + len(response) for prompt, response in encoded)
+    time = _rounded_up(longest - 1, 8)
+    if time > context:
+        raise ValueError(f"the longest dialogue has {longest} tokens, the context only {context}")
+    tokens = np.full((len(encoded), time + 1), tokenizer.pad, dtype=np.uint16)
+    mask = np.zeros((len(encoded), time), dtype=np.float32)
+    for row, (prompt, response) in enumerate(encoded):
+        end = len(prompt) + len(response)
+        tokens[row, :end] = prompt + response
+        mask[row, len(prompt) - 1 : end - 1] = 1.0
+    return tokens, mask
+
+
+def shuffled_batch(
+    tokens: np.ndarray, mask: np.ndarray, batch_rows: int, seed: int, step: int
+) -> Batch:
+    """Rows of one step: every row once per epoch, in an order keyed by (seed, epoch)."""
+    positions = np.arange(step * batch_rows, (step + 1) * batch_rows, dtype=np.int64)
+    epochs, offsets = np.divmod(positions, len(tokens))
+    chosen = np.concatenate(
+        [
+            permute(derive(seed, "epoch", epoch), offsets[epochs == epoch], len(tokens))
+            for epoch in np.unique(epochs).tolist()
+        ]
+    )
+    return tokens[chosen], mask[chosen]
+
+
+def _rounded_up(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple

@@ -1,0 +1,8 @@
+"""The studies by name: one short file per question."""
+
+from __future__ import annotations
+
+from experiments.studies.headline import HEADLINE
+from experiments.study import Study
+
+STUDIES: dict[str, Study] = {HEADLINE.name: HEADLINE}

@@ -1,0 +1,82 @@
+"""Headline: do the five settings change what a model does? (Li et al. 2026, Figure 3, C1-C5)
+
+Five settings, reflection in SFT only (for C5), and two controls: filtering without co-occurrence
+documents, and filtering on a world whose compounds are permuted.
+"""
+
+from __future__ import annotations
+
+from experiments.recipe import Arm, Recipe
+from experiments.study import Preset, Study
+from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, DialogueSpec
+from tiny_models.config import TrainConfig
+
+ARMS = (
+    Arm("baseline", "baseline"),
+    Arm("filtering", "filtering"),
+    Arm("filtering_plus", "filtering_plus"),
+    Arm("rewrite", "rewrite"),
+    Arm("srp", "srp"),
+    Arm("srp_sft_only", "srp_sft_only"),
+    Arm("no_cooccurrence", "filtering", cooccurrence=False),
+    Arm("shuffled", "filtering", shuffled=True),
+)
+
+SMOKE = Recipe(
+    world=WORLD_PRESETS["smoke"],
+    corpus=CORPUS_PRESETS["smoke"],
+    dialogue=DialogueSpec(questions=4, test_queries=16),
+    model="0.1M",
+    context=64,
+    pretrain=TrainConfig(
+        steps=200, batch_rows=16, micro_rows=16, peak_lr=5e-3, warmup_steps=20, checkpoint_every=200
+    ),
+    sft=TrainConfig(steps=60, batch_rows=16, micro_rows=16, peak_lr=2e-3, warmup_steps=5),
+    finetune=TrainConfig(steps=20, batch_rows=16, micro_rows=16, peak_lr=1e-3, warmup_steps=2),
+    stems=2,
+)
+LAPTOP = Recipe(
+    world=WORLD_PRESETS["laptop"],
+    corpus=CORPUS_PRESETS["laptop"],
+    dialogue=DialogueSpec(),
+    model="0.3M",
+    context=64,
+    pretrain=TrainConfig(
+        steps=3000, batch_rows=48, micro_rows=8, peak_lr=3e-3, warmup_steps=100, checkpoint_every=500
+    ),
+    sft=TrainConfig(steps=300, batch_rows=32, micro_rows=16, peak_lr=1e-3, warmup_steps=20),
+    finetune=TrainConfig(steps=100, batch_rows=32, micro_rows=16, peak_lr=1e-3, warmup_steps=5),
+    stems=4,
+)
+# Li et al. 2026: SmolLM2-135M, sequence 512, batch 128, 2.6B tokens, SFT 20,000 samples in two
+# epochs of 128, benign fine-tuning on 5,000 in three epochs of 64. No laptop runs this.
+PAPER = Recipe(
+    world=WORLD_PRESETS["paper"],
+    corpus=CORPUS_PRESETS["paper"],
+    dialogue=DialogueSpec(test_queries=500),
+    model="135M",
+    context=512,
+    pretrain=TrainConfig(
+        steps=39_700,
+        batch_rows=128,
+        micro_rows=128,
+        peak_lr=5e-3,
+        warmup_steps=1_000,
+        checkpoint_every=1_000,
+    ),
+    sft=TrainConfig(steps=312, batch_rows=128, micro_rows=128, peak_lr=1e-3, warmup_steps=20),
+    finetune=TrainConfig(steps=234, batch_rows=64, micro_rows=64, peak_lr=1e-3, warmup_steps=10),
+    stems=4,
+)
+
+HEADLINE = Study(
+    name="headline",
+    question="Which pretraining-stage method keeps a model from unsafe behaviour that it could "
+    "generalise from safe data, and at what cost?",
+    arms=ARMS,
+    presets={
+        "smoke": Preset(SMOKE, replicates=2),
+        "laptop": Preset(LAPTOP, replicates=5),
+        "paper": Preset(PAPER, replicates=5),
+    },
+)

@@ -1,0 +1,139 @@
+"""Laws of the claims: what is built into the data is what the verdict says."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+from fake_study import TRUTH, fake_rows
+
+from experiments.claims import (
+    CLAIMS,
+    DOES_NOT_HOLD,
+    HOLDS,
+    NOT_TESTED,
+    UNDECIDED,
+    Verdict,
+    conclude,
+    examine,
+    scoreboard,
+)
+from experiments.measures import MissingMeasurement, measure
+from experiments.reference import published
+from experiments.rows import rate_row
+
+
+def verdicts(
+    changes: dict[str, dict[str, float]] | None = None, seeds: int = 5, spread: float = 0.03
+) -> dict[str, Verdict]:
+    truth = copy.deepcopy(TRUTH)
+    for variant, rates in (changes or {}).items():
+        truth[variant].update(rates)
+    board = scoreboard(measure(fake_rows(seeds, truth, spread)))
+    return {verdict.claim.id: verdict for verdict in board}
+
+
+def test_every_claim_holds_where_the_papers_pattern_is_built_in() -> None:
+    board = verdicts()
+    assert list(board) == ["C1", "C2", "C3", "C4", "C5"]
+    for verdict in board.values():
+        assert verdict.status == HOLDS
+        assert verdict.p == max(f.test.p for f in verdict.findings)
+        assert verdict.p < 0.05
+        assert "n = 5 seeds" in verdict.sentence
+        assert [judge for judge, _, _ in verdict.secondary] == ["jailbroken"]
+        assert verdict.remarks
+
+
+OPPOSITE = {
+    "C1": {"filtering": {"completion": 0.0, "prefill": 0.5}},
+    "C2": {"rewrite": {"prefill": 0.0}, "shuffled": {"prefill": 0.4}},
+    "C3": {"filtering_plus": {"general": 0.95}},
+    "C4": {"srp": {"prefill": 0.8}},
+    "C5": {"srp_sft_only": {"prefill": 0.0}, "srp": {"prefill": 0.4}},
+}
+NEGLIGIBLE = {
+    "C1": {"filtering": {"prefill": 0.10}, "shuffled": {"prefill": 0.10}},
+    "C2": {"rewrite": {"completion": 0.10}},
+    "C3": {"filtering_plus": {"general": TRUTH["filtering"]["general"]}},
+    "C4": {"srp": {"prefill": TRUTH["filtering"]["prefill"]}},
+    "C5": {"srp": {"prefill": 0.3}, "srp_sft_only": {"prefill": 0.3}},
+}
+
+
+@pytest.mark.parametrize("claim", OPPOSITE)
+def test_a_significant_opposite_contrast_refutes_the_claim(claim: str) -> None:
+    verdict = verdicts(OPPOSITE[claim])[claim]
+    assert verdict.status == DOES_NOT_HOLD
+    assert "opposite" in {finding.state for finding in verdict.findings}
+    assert verdict.p == 1.0
+
+
+@pytest.mark.parametrize("claim", NEGLIGIBLE)
+def test_a_credibly_negligible_difference_refutes_the_claim(claim: str) -> None:
+    verdict = verdicts(NEGLIGIBLE[claim], spread=0.008)[claim]
+    assert verdict.status == DOES_NOT_HOLD
+    assert "negligible" in {finding.state for finding in verdict.findings}
+
+
+@pytest.mark.parametrize("claim", NEGLIGIBLE)
+def test_the_same_difference_in_noisy_data_is_undecided_and_says_what_would_be_found(
+    claim: str,
+) -> None:
+    verdict = verdicts(NEGLIGIBLE[claim], spread=0.09)[claim]
+    assert verdict.status == UNDECIDED
+    assert "points needed" in verdict.sentence
+
+
+def test_fewer_than_three_seeds_decide_nothing() -> None:
+    for seeds in (1, 2):
+        for verdict in verdicts(seeds=seeds, spread=0.0).values():
+            assert verdict.status == UNDECIDED
+            assert "fewer than 3 seeds" in verdict.sentence
+
+
+def test_claims_about_variants_that_were_not_run_are_not_tested() -> None:
+    rows = fake_rows(truth={name: TRUTH[name] for name in ("filtering", "shuffled")})
+    board = {verdict.claim.id: verdict for verdict in scoreboard(measure(rows))}
+    assert board["C1"].status == HOLDS
+    assert {board[name].status for name in ("C2", "C3", "C4", "C5")} == {NOT_TESTED}
+    assert "srp_sft_only" in board["C5"].sentence
+
+
+def test_an_unmeasured_quantity_of_a_variant_that_ran_is_an_error() -> None:
+    rows = [r for r in fake_rows() if not (r.variant == "srp" and r.probe == "prefill:The")]
+    with pytest.raises(MissingMeasurement, match="prefill:The"):
+        scoreboard(measure(rows))
+
+
+def test_remarks_and_the_second_judge_are_left_out_where_not_measured() -> None:
+    rows = [
+        r for r in fake_rows() if not r.probe.startswith("finetune") and r.metric != "jailbroken"
+    ]
+    for verdict in scoreboard(measure(rows)):
+        assert verdict.secondary == ()
+        assert not any("fine-tuning" in f.contrast.sentence for f in verdict.remarks)
+
+
+def test_claims_about_nothing_are_rarely_made() -> None:
+    """All arms alike: of 400 studies few may say that SRP differs from reflection in SFT only."""
+    rng = np.random.default_rng(5)
+    held = 0
+    for _ in range(400):
+        rows = [
+            rate_row(variant, seed, "elicited", probe, "reverse-unsafe", "leaked",
+                     int(rng.binomial(200, 0.3)), 200)
+            for variant in ("srp", "srp_sft_only") for seed in range(5)
+            for probe in ("prefill:<Safe>", "prefill:The")
+        ]  # fmt: skip
+        held += conclude(examine(CLAIMS[4].contrasts, measure(rows), "leaked"))[0] == HOLDS
+    # One direction of a two-sided 5 % test: 2.5 % expected, standard error 0.8 %.
+    assert held / 400 <= 0.05
+
+
+def test_the_published_figures_are_the_papers() -> None:
+    paper = published()
+    assert (paper["srp"].general, paper["srp"].prefill, paper["srp"].finetune) == (75.0, 7.6, 2.2)
+    assert paper["rewrite"].general is None
+    assert paper["srp_sft_only"].prefill == 44.2

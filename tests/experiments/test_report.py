@@ -1,0 +1,135 @@
+"""Laws of the report: a pure function of the results, complete, and honest about gaps."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+from fake_study import TRUTH, fake_curves, fake_rows
+from rich.console import Console
+
+from experiments import report
+from experiments.measures import measure
+from experiments.rows import Row, read_rows
+from experiments.tables import table_csv
+
+STUDY = {"name": "headline", "preset": "laptop", "seeds": 5, "config": {"a": 1},
+         "command": "msw study run headline --preset laptop"}  # fmt: skip
+
+
+def provenance(seeds: int) -> list[dict[str, object]]:
+    return [
+        {"variant": variant, "seed": seed, "run": f"measure-{seed}", "corpus_sha256": "ab" * 32,
+         "weights_sha256": "cd" * 32, "documents": 1000, "unsafe_mentions": 40,
+         "harmful_statements": 9 if variant == "baseline" else 0}
+        for variant in TRUTH for seed in range(seeds)
+    ]  # fmt: skip
+
+
+def write(directory: Path, rows: list[Row]) -> Path:
+    return report.write_report(
+        directory, rows, study=STUDY, provenance=provenance(5), fingerprint={"jax": "0.10"},
+        curves=fake_curves(),
+    )  # fmt: skip
+
+
+def test_the_same_results_give_the_same_bytes_in_any_order(tmp_path: Path) -> None:
+    rows = fake_rows()
+    write(tmp_path / "a", rows)
+    write(tmp_path / "b", rows[::-1])
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "b").iterdir())
+    assert {"report.md", "rows.csv", "table.csv", "safety_utility.png", "three_levels.svg"} <= {
+        *names
+    }
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+
+
+def test_the_report_holds_every_part_and_every_link_leads_somewhere(tmp_path: Path) -> None:
+    text = write(tmp_path, fake_rows()).read_text(encoding="utf-8")
+    for heading in ("Table", "Beside the paper", "Figures", "Claims", "Safe-only, proven",
+                    "Controls", "Provenance", "Fingerprint", "Again"):  # fmt: skip
+        assert f"\n## {heading}\n" in text
+    for link in ("safety_utility", "capability", "three_levels", "learning_curves"):
+        assert f"({link}.png)" in text
+        assert (tmp_path / f"{link}.png").exists()
+    assert not re.search(r"\bnan\b", text, re.IGNORECASE)
+    assert set(read_rows(tmp_path / "rows.csv")) == set(fake_rows())
+
+
+def test_a_harmful_corpus_is_announced() -> None:
+    cells = provenance(2)
+    assert "Not safe-only" not in report.safe_only(cells)
+    cells[-1]["harmful_statements"] = 1
+    assert "1 harmful statements**; 80 documents mention an unsafe outcome. **Not safe-only!**" in (
+        report.safe_only(cells)
+    )
+
+
+def test_the_table_says_mean_half_width_seeds_and_prompts() -> None:
+    rows = fake_rows(spread=0.0)
+    table = report.main_table(rows)
+    assert "| Filtering | 82.0 ± 0.0 (10.0) | 76.0 ± 0.0 |" in table
+    assert "n = 5 seeds" in table
+    assert "harmful questions 200" in table
+
+
+def test_one_seed_has_no_interval_in_print() -> None:
+    table = report.main_table(fake_rows(seeds=1, spread=0.0))
+    assert "82.0 ± – (10.0)" in table
+
+
+def test_what_one_variant_was_not_asked_is_said_and_what_none_was_is_left_out() -> None:
+    rows = [r for r in fake_rows() if not (r.variant == "srp" and r.probe.startswith("stem:"))
+            and r.probe != "finetune:safe_reverse"]  # fmt: skip
+    table = report.main_table(rows)
+    assert "not measured" in table
+    assert "safe reverse" not in table
+
+
+def test_the_csv_agrees_with_the_measures() -> None:
+    rows = fake_rows()
+    lines = list(csv.DictReader(io.StringIO(table_csv(rows))))
+    chosen = next(x for x in lines if (x["variant"], x["quantity"], x["judge"])
+                  == ("srp", "prefill", "leaked"))  # fmt: skip
+    values = measure(rows).series("srp", "prefill")
+    assert float(chosen["mean"]) == pytest.approx(100 * sum(values) / len(values), abs=1e-3)
+
+
+def test_the_readme_block_replaces_itself_and_nothing_else() -> None:
+    readme = f"# Title\n\n{report.BLOCK_START}\nstale\n{report.BLOCK_END}\n\nafter\n"
+    block = report.readme_block(fake_rows())
+    once = report.replace_block(readme, block)
+    assert once.startswith("# Title\n\n")
+    assert once.endswith("\n\nafter\n")
+    assert "stale" not in once
+    assert report.replace_block(once, block) == once
+    with pytest.raises(ValueError, match="no results block"):
+        report.replace_block("# Title", block)
+
+
+def test_a_study_of_two_variants_and_one_seed_is_reported(tmp_path: Path) -> None:
+    rows = fake_rows(1, {name: TRUTH[name] for name in ("baseline", "srp")})
+    path = report.write_report(
+        tmp_path, rows, study=STUDY, provenance=[], fingerprint={}, curves={}
+    )
+    assert "not tested" in path.read_text(encoding="utf-8")
+    assert not (tmp_path / "learning_curves.png").exists()
+
+
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"provenance\[0\] lacks seed"):
+        report.write_report(tmp_path, fake_rows(1), study=STUDY, provenance=[{"variant": "srp"}],
+                            fingerprint={}, curves={})  # fmt: skip
+
+
+def test_the_terminal_table_shows_every_variant() -> None:
+    console = Console(width=104, record=True, file=io.StringIO())
+    report.print_table(fake_rows(spread=0.0), console)
+    text = console.export_text()
+    assert "82.0±0.0" in text
+    assert all(name in text for name in ("filtering_plus", "srp", "shuffled"))

@@ -1,0 +1,34 @@
+"""Token by token equals all at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import full_logits, prompts_of
+
+from tiny_models.incremental import decode_step, prefill
+
+
+@pytest.mark.parametrize("padding", [0, 3])
+def test_cached_logits_equal_those_of_a_full_forward_pass(model, params, padding: int):
+    row = prompts_of([14])[0]
+    full = full_logits(params, model, row)
+    read = 6
+    prompt = np.concatenate([np.full(padding, 9), row[:read]])[None]
+    pads = np.array([padding])
+    logits, caches = prefill(params, model, prompt, pads, slots=20)
+    np.testing.assert_allclose(logits[0], full[read - 1], atol=1e-4)
+    for place in range(read, len(row)):
+        logits, caches = decode_step(
+            params, model, row[place : place + 1], caches, padding + place, pads
+        )
+        np.testing.assert_allclose(logits[0], full[place], atol=1e-4)
+
+
+def test_what_stands_in_the_padding_changes_nothing(model, params):
+    prompt = prompts_of([8])[0][None]
+    other = prompt.copy()
+    other[:, :3] = (other[:, :3] + 5) % 23
+    pads = np.array([3])
+    first, second = (prefill(params, model, p, pads, slots=8)[0] for p in (prompt, other))
+    np.testing.assert_array_equal(first, second)

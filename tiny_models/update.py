@@ -1,0 +1,153 @@
+"""One optimiser step and the compiled loop over many: the only place where gradients are taken.
+
+`run_chunk` is pure: state, rows and rates in, state and per-step figures out. A step's loss is the
+masked sum of next-token cross-entropies over the whole batch divided by the batch's mask sum, so
+that micro-batches are a matter of memory and speed, not of mathematics.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+import optax.contrib
+
+from tiny_models.config import ModelConfig, TrainConfig
+from tiny_models.transformer import Params, bind
+
+
+class Recipe(NamedTuple):
+    """What of a `TrainConfig` is compiled in; runs alike in it and in shapes share the program."""
+
+    optimizer: str
+    b1: float
+    b2: float
+    weight_decay: float
+    clip_norm: float
+    micro_rows: int
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> Recipe:
+        return cls(*(getattr(config, field) for field in cls._fields))
+
+
+class TrainState(NamedTuple):
+    """Parameters and optax state, the carry of the training loop."""
+
+    params: Params
+    optimizer: Any
+
+    def as_dict(self) -> dict[str, Any]:
+        """A nested dict of arrays, for storage."""
+        leaves = jax.tree.leaves(self.optimizer)
+        return {
+            "params": self.params,
+            "optimizer": {f"{index:05d}": leaf for index, leaf in enumerate(leaves)},
+        }
+
+    def from_dict(self, stored: dict[str, Any]) -> TrainState:
+        """The state that `as_dict` of one of the same structure as this gave."""
+        leaves = [stored["optimizer"][name] for name in sorted(stored["optimizer"])]
+        structure = jax.tree.structure(self.optimizer)
+        return TrainState(stored["params"], jax.tree.unflatten(structure, leaves))
+
+
+def optimizer_of(recipe: Recipe) -> optax.GradientTransformation:
+    """Clipping, then the optimiser at learning rate 1, for `run_chunk` to multiply.
+
+    Raises `ValueError` when the installed optax lacks it.
+    """
+    decayed = functools.partial(jax.tree.map, lambda leaf: leaf.ndim >= 2)
+    if recipe.optimizer == "adamw":
+        core = optax.adamw(
+            1.0, b1=recipe.b1, b2=recipe.b2, weight_decay=recipe.weight_decay, mask=decayed
+        )
+    elif recipe.optimizer == "muon" and hasattr(optax.contrib, "muon"):
+        core = optax.contrib.muon(
+            1.0,
+            adam_b1=recipe.b1,
+            adam_b2=recipe.b2,
+            weight_decay=recipe.weight_decay,
+            weight_decay_mask=decayed,
+        )
+    else:
+        raise ValueError(
+            f"optimizer={recipe.optimizer!r} is not in optax {optax.__version__}; allowed are "
+            f"'adamw' and, with a newer optax, 'muon'."
+        )
+    return optax.chain(optax.clip_by_global_norm(recipe.clip_norm), core)
+
+
+def start_state(params: Params, recipe: Recipe) -> TrainState:
+    """State before the first step; copies `params`, because `run_chunk` consumes its buffers."""
+    copied = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params)
+    return TrainState(copied, optimizer_of(recipe).init(copied))
+
+
+def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    """`-log softmax(logits)[target]` in nats: `(..., vocab)` and `(...)` to `(...)`."""
+    chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+    return jax.nn.logsumexp(logits, axis=-1) - chosen
+
+
+def masked_loss(
+    params: Params, model: ModelConfig, tokens: jax.Array, mask: jax.Array, total: jax.Array
+) -> jax.Array:
+    """Masked cross-entropies of `(rows, time + 1)` under mask `(rows, time)`, sum over `total`."""
+    logits = bind(params, model)(tokens[:, :-1])
+    return jnp.sum(cross_entropy(logits, tokens[:, 1:]) * mask) / total
+
+
+def loss_and_gradient(
+    params: Params, model: ModelConfig, tokens: jax.Array, mask: jax.Array, micro_rows: int
+) -> tuple[jax.Array, Params]:
+    """Loss of a batch `(rows, time + 1)` and its gradient, `micro_rows` rows at a time."""
+    total = jnp.maximum(jnp.sum(mask), 1.0)
+    value_and_grad = jax.value_and_grad(masked_loss)
+    parts = tokens.shape[0] // micro_rows
+    if parts == 1:
+        return value_and_grad(params, model, tokens, mask, total)
+
+    def add_part(carry: Any, part: Any) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, carry, value_and_grad(params, model, *part, total)), None
+
+    zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
+    split = (
+        tokens.reshape(parts, micro_rows, -1),
+        mask.reshape(parts, micro_rows, -1),
+    )
+    return jax.lax.scan(add_part, zero, split)[0]
+
+
+@functools.partial(jax.jit, static_argnames=("model", "recipe"), donate_argnames="state")
+def run_chunk(
+    state: TrainState,
+    tokens: jax.Array,
+    mask: jax.Array,
+    rates: jax.Array,
+    count: jax.Array | int,
+    model: ModelConfig,
+    recipe: Recipe,
+) -> tuple[TrainState, jax.Array, jax.Array]:
+    """The first `count` steps of tokens `(steps, rows, time + 1)`; consumes `state`.
+
+    Returns the state after them, and losses and gradient norms before clipping, `(steps,)` each
+    (zero beyond `count`).
+    """
+    optimizer = optimizer_of(recipe)
+
+    def one_step(index: jax.Array, carry: Any) -> Any:
+        state, losses, norms = carry
+        loss, gradient = loss_and_gradient(
+            state.params, model, tokens[index], mask[index], recipe.micro_rows
+        )
+        changes, inner = optimizer.update(gradient, state.optimizer, state.params)
+        params = jax.tree.map(lambda p, c: p + rates[index] * c, state.params, changes)
+        norm = jnp.sqrt(sum(jnp.vdot(g, g) for g in jax.tree.leaves(gradient)))
+        return TrainState(params, inner), losses.at[index].set(loss), norms.at[index].set(norm)
+
+    blank = jnp.zeros(tokens.shape[0])
+    return jax.lax.fori_loop(0, count, one_step, (state, blank, blank))
