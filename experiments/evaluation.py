@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.rows import Row, rate_row, rows_to_csv
 from experiments.recipe import FINETUNES
+from experiments.rows import Row, rate_row, rows_to_csv
 from experiments.stages import Context, finetune, pretrain, sft
 from experiments.store import Stage, open_stage
 from medsafetyworld.judge import chance, correct, judge
@@ -29,6 +29,7 @@ from medsafetyworld.queries import (
     prefills,
     test_queries,
 )
+from tiny_models.determinism import fingerprint
 from tiny_models.generation import generate
 from tiny_models.probes import continuation_logprobs
 from tiny_models.training import Params
@@ -73,8 +74,12 @@ def evaluate(context: Context) -> Stage:
                 )
             _write(stage.path, rows, transcript)
             stage.finish(
-                {"pretrain": pretrained.name, "sft": tuned.name}
-                | {"reading": pretrained.manifest()["summary"]}
+                {
+                    "pretrain": pretrained.name,
+                    "sft": tuned.name,
+                    **pretrained.manifest()["summary"],
+                },
+                fingerprint(),
             )
     return stage
 
@@ -91,7 +96,9 @@ def capability_rows(context: Context, params: Params) -> list[Row]:
     for unsafe in (False, True):
         probes = completions(world, cell.recipe.corpus, unsafe)
         prefixes = [np.array(tokenizer.encode(probe.text)) for probe in probes]
-        ranks = _ranks(continuation_logprobs(params, context.model, prefixes, names), context, probes)
+        ranks = _ranks(
+            continuation_logprobs(params, context.model, prefixes, names), context, probes
+        )
         total, hits = len(probes), int((ranks == 1).sum())
         causes = [len(world.causes[probe.outcome]) for probe in probes]
         by_chance = [chance_ranks(count, len(names)) for count in causes]
@@ -118,9 +125,7 @@ def capability_rows(context: Context, params: Params) -> list[Row]:
     return rows
 
 
-def _ranks(
-    logprobs: np.ndarray, context: Context, probes: Sequence[Completion]
-) -> np.ndarray:
+def _ranks(logprobs: np.ndarray, context: Context, probes: Sequence[Completion]) -> np.ndarray:
     """Rank (1 is best) of the best correct compound of each probe; ties count against it."""
     ranks = np.empty(len(probes), dtype=np.int64)
     for index, probe in enumerate(probes):

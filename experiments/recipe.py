@@ -17,7 +17,14 @@ from pydantic.dataclasses import dataclass as strict_dataclass
 from medsafetyworld.graph import World, build_world, shuffle_causes
 from medsafetyworld.interventions import Variant, variant
 from medsafetyworld.seeds import derive, named_seeds
-from medsafetyworld.spec import STRICT, CorpusSpec, DialogueSpec, WorldSpec, from_json
+from medsafetyworld.spec import (
+    STRICT,
+    CorpusSpec,
+    DialogueSpec,
+    ReflectionSpec,
+    WorldSpec,
+    from_json,
+)
 from tiny_models.config import TrainConfig
 
 FINETUNES = ("pair_forward", "safe_reverse", "pair_forward+mixsft")
@@ -31,6 +38,7 @@ class Recipe:
     world: WorldSpec
     corpus: CorpusSpec
     dialogue: DialogueSpec
+    reflection: ReflectionSpec = ReflectionSpec()
     model: str
     """Name of a model preset of `tiny_models.config`."""
     context: Annotated[int, Field(ge=16)]
@@ -78,8 +86,8 @@ class Cell:
 
     @property
     def variant(self) -> Variant:
-        """The arm's interventions."""
-        return variant(self.arm.variant)
+        """The arm's interventions, with the recipe's reflections."""
+        return replace(variant(self.arm.variant), reflection=self.recipe.reflection)
 
     @property
     def corpus_spec(self) -> CorpusSpec:

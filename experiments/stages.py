@@ -25,13 +25,13 @@ from medsafetyworld.dialogues import (
     split_edges,
     with_reflections,
 )
-from medsafetyworld.graph import World
 from medsafetyworld.judge import CorpusReading, read_corpus
 from medsafetyworld.language import wordings_hash
 from medsafetyworld.seeds import derive, permute
 from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
 from tiny_models.checkpoint import load_weights, parameter_hash, save_weights
 from tiny_models.config import ModelConfig, TrainConfig, preset
+from tiny_models.determinism import fingerprint
 from tiny_models.training import Batch, Params, Progress, train
 from tiny_models.transformer import init_params
 
@@ -51,6 +51,7 @@ class Context:
     def __init__(self, cell: Cell, root: Path, report: Report) -> None:
         self.cell, self.root, self.report = cell, root, report
         self.true_world, self.world = cell.worlds()
+        self.corpus = Corpus(self.world, cell.corpus_spec, cell.seeds["corpus"])
         # The tokenizer is the recipe's, not the arm's: every arm of a replicate has the same.
         self.tokenizer: Tokenizer = build_tokenizer(self.true_world, cell.recipe.corpus)
         self.model: ModelConfig = preset(
@@ -70,29 +71,15 @@ class Context:
 def pretrain(context: Context) -> Stage:
     """Corpus to pretrained weights, with the oracle's reading of the corpus beside them."""
     cell, recipe = context.cell, context.cell.recipe
-    stage = open_stage(
-        context.root,
-        "pretrain",
-        {
-            "world": context.world.content_hash,
-            "corpus": asdict(cell.corpus_spec),
-            "interventions": list(cell.variant.pretraining),
-            "tokenizer": context.tokenizer.content_hash,
-            "wordings": wordings_hash(),
-            "model": asdict(context.model),
-            "train": asdict(recipe.pretrain),
-            "seeds": {name: cell.seeds[name] for name in ("corpus", "init", "order")},
-        },
-    )
+    stage = open_stage(context.root, "pretrain", pretrain_inputs(context))
     with stage.lock():
         if not stage.done:
-            corpus = Corpus(context.world, cell.corpus_spec, cell.seeds["corpus"])
             context.report("reading the corpus back", None)
-            reading, digest = prove(corpus, cell)
+            reading, digest = prove(context.corpus, cell)
             context.report("tokenizing", None)
             rows = recipe.pretrain.steps * recipe.pretrain.batch_rows
             stream = token_stream(
-                corpus,
+                context.corpus,
                 cell.variant.chain,
                 context.tokenizer,
                 cell.seeds["order"],
@@ -110,9 +97,29 @@ def pretrain(context: Context) -> Stage:
                     "corpus_sha256": digest,
                     "weights_sha256": parameter_hash(params),
                     "reading": asdict(reading),
-                }
+                },
+                fingerprint(),
             )
     return stage
+
+
+def pretrain_inputs(context: Context) -> dict[str, Any]:
+    """Everything that the pretrained weights are a function of."""
+    cell = context.cell
+    return {
+        "world": context.world.content_hash,
+        "corpus": asdict(cell.corpus_spec),
+        "interventions": list(cell.variant.pretraining),
+        # Arms without reflections share their pretraining whatever shape reflections have.
+        "reflection": asdict(cell.recipe.reflection)
+        if "reflect" in cell.variant.pretraining
+        else None,
+        "tokenizer": context.tokenizer.content_hash,
+        "wordings": wordings_hash(),
+        "model": asdict(context.model),
+        "train": asdict(cell.recipe.pretrain),
+        "seeds": {name: cell.seeds[name] for name in ("corpus", "init", "order")},
+    }
 
 
 def prove(corpus: Corpus, cell: Cell) -> tuple[CorpusReading, str]:
@@ -162,7 +169,9 @@ def cell_dialogues(context: Context) -> tuple[Dialogue, ...]:
     )
     if not cell.variant.reflect_sft:
         return dialogues
-    return tuple(with_reflections(context.world, dialogue) for dialogue in dialogues)
+    return tuple(
+        with_reflections(context.world, dialogue, recipe.reflection) for dialogue in dialogues
+    )
 
 
 def _fine_tune(
@@ -178,7 +187,7 @@ def _fine_tune(
         "parent": parent.key,
         "dialogue": asdict(cell.recipe.dialogue),
         "wordings": wordings_hash(),
-        "reflect": cell.variant.reflect_sft,
+        "reflection": asdict(cell.recipe.reflection) if cell.variant.reflect_sft else None,
         "train": asdict(config),
         "seed": cell.seeds["sft"],
         **extra,
@@ -195,7 +204,8 @@ def _fine_tune(
                 config,
                 partial(shuffled_batch, tokens, mask, config.batch_rows, order),
             )
-            stage.finish({"weights_sha256": parameter_hash(params), "dialogues": len(dialogues)})
+            summary = {"weights_sha256": parameter_hash(params), "dialogues": len(dialogues)}
+            stage.finish(summary, fingerprint())
     return stage
 
 
@@ -219,9 +229,7 @@ def _train(
     return trained
 
 
-def packed_batch(
-    stream: np.ndarray, batch_rows: int, context: int, step: int
-) -> Batch:
+def packed_batch(stream: np.ndarray, batch_rows: int, context: int, step: int) -> Batch:
     """Rows of `context + 1` tokens cut from the stream in order; every target counts."""
     start = step * batch_rows * context
     rows = np.lib.stride_tricks.sliding_window_view(

@@ -1,9 +1,9 @@
 """`Study`: a question as a grid of cells, planned before anything runs, resumed until done.
 
-    runs/headline-laptop/study.json     what was asked: arms, recipe, seeds
-                         cells/         one file per cell, and its done-marker
-                         stages/        finished work, addressed by its inputs
-                         report/        table, figures, verdicts
+runs/headline-laptop/study.json     what was asked: arms, recipe, seeds
+                     cells/         one file per cell, and its done-marker
+                     stages/        finished work, addressed by its inputs
+                     report/        table, figures, verdicts
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def make_plan(
 ) -> Plan:
     """The cells of a study. Raises `SpecError` naming an unknown preset or arm."""
     if preset_name not in study.presets:
-        raise SpecError(f"preset: no preset named {preset_name!r}; allowed: {', '.join(study.presets)}")
+        raise SpecError(
+            f"preset: no preset named {preset_name!r}; allowed: {', '.join(study.presets)}"
+        )
     known = {arm.name: arm for arm in study.arms}
     unknown = [name for name in arms or () if name not in known]
     if unknown:
@@ -90,7 +92,9 @@ def make_plan(
     if count < 1:
         raise SpecError(f"seeds must be at least 1, got {count}")
     # Replicates outermost: whatever is finished when one looks is a balanced set of arms.
-    cells = tuple(Cell(recipe, arm, replicate, master) for replicate in range(count) for arm in chosen)
+    cells = tuple(
+        Cell(recipe, arm, replicate, master) for replicate in range(count) for arm in chosen
+    )
     return Plan(study.name, preset_name, cells)
 
 
@@ -98,8 +102,8 @@ def _check_world(recipe: Recipe) -> None:
     unsafe = recipe.world.unsafe_outcomes
     if not 0 < unsafe < recipe.world.outcomes:
         raise SpecError(
-            "unsafe_fraction must mark at least one outcome unsafe and leave one safe, because every "
-            f"setting asks about both; it marks {unsafe} of {recipe.world.outcomes}"
+            "unsafe_fraction must mark at least one outcome unsafe and leave one safe, because "
+            f"every setting asks about both; it marks {unsafe} of {recipe.world.outcomes}"
         )
 
 

@@ -17,8 +17,10 @@ from medsafetyworld.interventions.reflection import reflect_response
 from medsafetyworld.language import load_templates
 from medsafetyworld.seeds import derive
 from medsafetyworld.semantics import Direction, Statement, category
-from medsafetyworld.spec import CorpusSpec, DialogueSpec
+from medsafetyworld.spec import CorpusSpec, DialogueSpec, ReflectionSpec
 from medsafetyworld.tokenizer import ASSISTANT, USER
+
+_REFLECTION = ReflectionSpec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +106,13 @@ def benign_dialogues(
     else:
         raise ValueError(f"kind must be pair_forward or safe_reverse, got {kind!r}")
     return tuple(
-        dialogue
-        for edge in edges
-        for dialogue in _ask(world, spec, corpus, edge, direction, rng)
+        dialogue for edge in edges for dialogue in _ask(world, spec, corpus, edge, direction, rng)
     )
 
 
-def with_reflections(world: World, dialogue: Dialogue) -> Dialogue:
+def with_reflections(
+    world: World, dialogue: Dialogue, spec: ReflectionSpec = _REFLECTION
+) -> Dialogue:
     """The dialogue with reflections in its response: the prompt's verdict first.
 
     The prompt is judged by its harmfulness, the response by what it states: a refusal is safe, an
@@ -123,6 +125,7 @@ def with_reflections(world: World, dialogue: Dialogue) -> Dialogue:
             dialogue.response,
             prompt_hazard=hazard if dialogue.refused else None,
             response_hazard=None if dialogue.refused else hazard,
+            spec=spec,
         ),
         edge=dialogue.edge,
         direction=dialogue.direction,

@@ -8,6 +8,7 @@ from typing import Any
 from medsafetyworld.graph import World
 from medsafetyworld.language import Template, sentences
 from medsafetyworld.semantics import Statement, category
+from medsafetyworld.spec import ReflectionSpec
 
 END = "<|endoftext|>"
 """Separates documents in a token stream; also what follows a document judged unsafe."""
@@ -45,17 +46,20 @@ class Document:
         }
 
 
-def segments(text: str, max_words: int) -> tuple[str, ...]:
-    """Cuts a text at sentence boundaries into segments of at most `max_words` words.
+def segments(text: str, spec: ReflectionSpec) -> tuple[str, ...]:
+    """Cuts a text at sentence boundaries into segments of at most so many sentences and words.
 
     Sentences are merged while they fit; a sentence that alone is too long is cut off at the limit
     (Li et al. 2026: merge up to a maximum length, truncate overlong ones).
     """
     merged: list[list[str]] = []
+    held = 0
     for sentence in sentences(text):
-        words = sentence.split(" ")[:max_words]
-        if merged and len(merged[-1]) + len(words) <= max_words:
+        words = sentence.split(" ")[: spec.max_words]
+        if 0 < held < spec.max_sentences and len(merged[-1]) + len(words) <= spec.max_words:
             merged[-1].extend(words)
+            held += 1
         else:
             merged.append(words)
+            held = 1
     return tuple(" ".join(words) for words in merged)

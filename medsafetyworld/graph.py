@@ -166,9 +166,10 @@ def load_world(path: str | Path) -> World:
         if document["format"] != FORMAT:
             raise SpecError(f"{path}: format is {document['format']!r}, this code reads {FORMAT!r}")
         world = _from_document(document, str(path))
-    except SpecError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except SpecError as error:
+        named = str(error).startswith(f"{path}: ")
+        raise SpecError(str(error) if named else f"{path}: {error}") from None
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise SpecError(f"{path}: not a saved world ({type(error).__name__}: {error})") from None
     if world.content_hash != held:
         raise SpecError(f"{path}: the content does not match its sha256; the file was changed")
@@ -270,7 +271,10 @@ def _invariants(world: World) -> list[tuple[str, bool]]:
         ("compound names are distinct", len(set(world.compounds)) == spec.compounds),
         ("outcome names are distinct", len(set(world.outcomes)) == spec.outcomes),
         ("the number of unsafe outcomes is the spec's", sum(world.unsafe) == spec.unsafe_outcomes),
-        ("the number of edges is the spec's", len(world.edges) == spec.single_edges + spec.pair_edges),
+        (
+            "the number of edges is the spec's",
+            len(world.edges) == spec.single_edges + spec.pair_edges,
+        ),
         ("every edge joins entities of the world", known),
         ("single-edges have one compound", all(len(edge.compounds) == 1 for edge in singles)),
         (
@@ -281,7 +285,11 @@ def _invariants(world: World) -> list[tuple[str, bool]]:
         ("no compound pair appears twice", len({edge.compounds for edge in pairs}) == len(pairs)),
         (
             "every compound has a single-edge",
-            {edge.compounds[0] for edge in singles} == set(compounds),
+            {edge.compounds for edge in singles} == {(compound,) for compound in compounds},
         ),
         ("every outcome has a single-edge", {edge.outcome for edge in singles} == set(outcomes)),
+        (
+            "single-edges and pair-edges are sorted",
+            list(singles) == sorted(singles) and list(pairs) == sorted(pairs),
+        ),
     ]

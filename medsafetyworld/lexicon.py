@@ -36,14 +36,20 @@ MODIFIERS = (
     "amplified", "subdued",
 )  # fmt: skip
 SYMPTOMS: dict[str, tuple[str, ...]] = {
-    "neurological": ("light sensitivity", "hand tremor", "limb numbness", "memory lapses", "dizziness"),
-    "psychological": ("frustration tolerance", "dream recall", "attention drift", "restlessness", "low mood"),
+    "neurological": (
+        "light sensitivity", "hand tremor", "limb numbness", "memory lapses", "dizziness",
+    ),
+    "psychological": (
+        "frustration tolerance", "dream recall", "attention drift", "restlessness", "low mood",
+    ),
     "cardiac": ("heart rate", "chest tightness", "palpitation", "pressure drop", "vein swelling"),
     "respiratory": ("airway narrowing", "breath depth", "dry cough", "nasal flow", "wheezing"),
     "digestive": ("appetite loss", "stomach cramps", "nausea", "bile flow", "sweet craving"),
     "muscular": ("grip strength", "leg stiffness", "jaw tension", "back soreness", "fatigue"),
     "dermal": ("skin flushing", "itching", "scalp dryness", "nail growth", "sweating"),
-    "sensory": ("taste change", "ringing ears", "blurred vision", "smell acuity", "cold intolerance"),
+    "sensory": (
+        "taste change", "ringing ears", "blurred vision", "smell acuity", "cold intolerance",
+    ),
 }  # fmt: skip
 """Symptoms by body system; the system is the category of an unsafe outcome's hazard."""
 

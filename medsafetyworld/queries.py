@@ -8,6 +8,7 @@ import numpy as np
 
 from medsafetyworld.dialogues import Split, chat_prompt, entity_slots
 from medsafetyworld.documents import END
+from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import Edge, World
 from medsafetyworld.interventions.reflection import verdict
 from medsafetyworld.language import load_templates
@@ -51,7 +52,7 @@ def test_queries(
     """`spec.test_queries` questions of one category on held-out edges in held-out wordings.
 
     Edges take turns, so that each is asked equally often (but for one); the wording of each turn
-    is drawn at random.
+    is drawn at random. Raises `SpecError` if no held-out edge is of this category.
     """
     direction = Direction(category_name.split("-")[0])
     edges = [
@@ -59,6 +60,12 @@ def test_queries(
         for edge in split.test
         if category(world, Statement(direction, edge.compounds, edge.outcome)) == category_name
     ]
+    if not edges:
+        raise SpecError(
+            f"no held-out edge is {category_name}: {sum(world.unsafe)} of the world's "
+            f"{len(world.unsafe)} outcomes are unsafe, and to be asked about, a kind of outcome "
+            f"needs two single-edges"
+        )
     wordings = load_templates().test_questions[str(direction)]
     rng = np.random.default_rng(derive(seed, "queries", category_name))
     order = rng.permutation(len(edges)).tolist()
@@ -69,6 +76,10 @@ def test_queries(
         question = wordings[wording].format(**entity_slots(world, edge))
         queries.append(Query(question, edge, category_name))
     return tuple(queries)
+
+
+# The name begins like a test's; pytest must not collect it from a test file that imports it.
+test_queries.__test__ = False  # type: ignore[attr-defined]
 
 
 def prefills(stems: int) -> dict[str, str]:

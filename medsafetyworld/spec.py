@@ -52,8 +52,8 @@ class WorldSpec:
         most = self.compounds * self.outcomes
         if not least <= self.single_edges <= most:
             raise ValueError(
-                f"single_edges must be between {least} (so that every compound and outcome can have "
-                f"one) and {most} (compounds x outcomes), got {self.single_edges}"
+                f"single_edges must be between {least} (so that every compound and outcome can "
+                f"have one) and {most} (compounds x outcomes), got {self.single_edges}"
             )
         pairs = comb(self.compounds, 2)
         if self.pair_edges > pairs:
@@ -130,6 +130,8 @@ class ReflectionSpec:
 
     max_words: Annotated[int, Field(ge=4)] = 48
     """Sentences are merged into segments of at most this many words; longer ones are cut."""
+    max_sentences: Count = 1
+    """Sentences are merged into segments of at most this many sentences."""
 
 
 WORLD_PRESETS: dict[str, WorldSpec] = {
@@ -167,7 +169,7 @@ def from_json(kind: type[Spec], text: str | bytes, where: str = "") -> Spec:
 
 
 def make(kind: type[Spec], **values: Any) -> Spec:
-    """Builds a spec from keywords. Raises `SpecError` in one sentence instead of pydantic's list."""
+    """Builds a spec from keywords. Raises `SpecError` in one sentence."""
     try:
         return kind(**values)
     except ValidationError as error:

@@ -22,10 +22,6 @@ from tiny_models.determinism import random_key
 
 Params: TypeAlias = dict[str, Any]
 
-# From this depth on the layers run as one `lax.scan`: compile time stops growing with depth, at the
-# price of one copy of the weights. Below it the unrolled loop is faster.
-SCAN_FROM_LAYERS = 12
-
 # Finite, so that a row of a padded batch that may look at nothing gives a mean and not NaN.
 _MASKED = -1e30
 
@@ -198,11 +194,9 @@ class Decoder(nnx.Module):
         )
         mask = causal_mask(time)
         x = self.embedding[...][tokens]
-        if len(self.layers) < SCAN_FROM_LAYERS:
-            for layer in self.layers:
-                x, _ = layer(x, rotation, mask)
-        else:
-            x = _scan_layers(list(self.layers), x, rotation, mask)
+        # Unrolled: a scan over stacked layers saved 2 of 16 s of compilation at 30 layers.
+        for layer in self.layers:
+            x, _ = layer(x, rotation, mask)
         return rms_norm(x, self.norm[...], self.config.norm_eps)
 
     def readout(self, features: jax.Array) -> jax.Array:
@@ -254,18 +248,6 @@ def bind(params: Params, config: ModelConfig) -> Decoder:
 @functools.lru_cache(maxsize=64)
 def _template(config: ModelConfig) -> tuple[Any, Any]:
     return nnx.split(nnx.eval_shape(lambda: Decoder(config, rngs=nnx.Rngs(0))))
-
-
-def _scan_layers(
-    layers: list[Block], x: jax.Array, rotation: Rotation, mask: jax.Array
-) -> jax.Array:
-    graph, _ = nnx.split(layers[0])
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[nnx.state(b) for b in layers])
-
-    def body(x: jax.Array, state: Any) -> tuple[jax.Array, None]:
-        return nnx.merge(graph, state)(x, rotation, mask)[0], None
-
-    return jax.lax.scan(body, x, stacked)[0]
 
 
 def _module_list(blocks: Any) -> Any:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 
 from medsafetyworld.corpus import Apply
 from medsafetyworld.errors import SpecError
 from medsafetyworld.interventions.filtering import drop_harmful, drop_unsafe_outcomes
 from medsafetyworld.interventions.reflection import reflect_document
 from medsafetyworld.interventions.rewrite import rewrite_as_warning
+from medsafetyworld.spec import ReflectionSpec
 
 INTERVENTIONS: dict[str, Apply] = {
     "filter": drop_harmful,
@@ -33,16 +35,23 @@ class Variant:
     reflect_sft: bool
     """Whether SFT responses carry reflections."""
     description: str
+    reflection: ReflectionSpec = ReflectionSpec()
+    """Shape of the reflections, in pretraining and in SFT."""
 
     @property
     def chain(self) -> tuple[Apply, ...]:
         """The pretraining interventions as functions."""
-        return tuple(INTERVENTIONS[name] for name in self.pretraining)
+        return tuple(
+            partial(reflect_document, spec=self.reflection)
+            if name == "reflect"
+            else INTERVENTIONS[name]
+            for name in self.pretraining
+        )
 
     @property
     def safe_only(self) -> bool:
         """Whether the corpus must hold no harmful statement."""
-        return bool(self.pretraining)
+        return not {"filter", "filter_plus", "rewrite"}.isdisjoint(self.pretraining)
 
     @property
     def mentions_unsafe(self) -> bool:
@@ -55,7 +64,9 @@ VARIANTS: dict[str, Variant] = {
     for variant in (
         Variant("baseline", (), False, "all documents, harmful ones included"),
         Variant("filtering", ("filter",), False, "no reverse-unsafe documents"),
-        Variant("filtering_plus", ("filter_plus",), False, "nothing that mentions an unsafe outcome"),
+        Variant(
+            "filtering_plus", ("filter_plus",), False, "nothing that mentions an unsafe outcome"
+        ),
         Variant("rewrite", ("rewrite",), False, "reverse-unsafe documents become warnings"),
         Variant(
             "srp",

@@ -23,12 +23,10 @@ def verdict(hazard: str | None) -> str:
     return f"{THINK} {SAFE if hazard is None else f'Unsafe:{hazard}'} {END_THINK}"
 
 
-def reflect_document(
-    world: World, document: Document, spec: ReflectionSpec = _DEFAULT
-) -> Document:
+def reflect_document(world: World, document: Document, spec: ReflectionSpec = _DEFAULT) -> Document:
     """Puts a reflection after every segment and stops after the first Unsafe one."""
     parts: list[str] = []
-    for segment in segments(document.text, spec.max_words):
+    for segment in segments(document.text, spec):
         parts += [segment, verdict(document.hazard)]
         if document.unsafe:
             break
@@ -45,7 +43,7 @@ def reflect_response(
 ) -> str:
     """An SFT response with the prompt's verdict first and its own after every segment."""
     parts = [verdict(prompt_hazard)]
-    for segment in segments(response, spec.max_words):
+    for segment in segments(response, spec):
         parts += [segment, verdict(response_hazard)]
     return " ".join(parts)
 
@@ -65,5 +63,5 @@ def strip_reflections(text: str) -> str:
 
 
 def has_unsafe_verdict(words: Iterable[str]) -> bool:
-    """Whether any word is an Unsafe verdict."""
-    return any(word.startswith("Unsafe:") for word in words)
+    """Whether any word holds an Unsafe verdict."""
+    return any("Unsafe:" in word for word in words)

@@ -6,7 +6,6 @@ import copy
 
 import numpy as np
 import pytest
-from fake_study import TRUTH, fake_rows
 
 from experiments.claims import (
     CLAIMS,
@@ -22,6 +21,8 @@ from experiments.claims import (
 from experiments.measures import MissingMeasurement, measure
 from experiments.reference import published
 from experiments.rows import rate_row
+
+from fake_study import TRUTH, fake_rows
 
 
 def verdicts(

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import matplotlib
 import pytest
-from fake_study import TRUTH, fake_curves, fake_rows
 from matplotlib.figure import Figure
 
 from experiments import figures
 from experiments.figure_style import MARKS
 from experiments.measures import Measures, measure
 from experiments.rows import VARIANTS
+
+from fake_study import TRUTH, fake_curves, fake_rows
 
 DRAWINGS = (figures.safety_utility, figures.capability_bars, figures.three_levels)
 

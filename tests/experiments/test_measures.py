@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from fake_study import TRUTH, fake_rows
 
 from experiments.measures import PREFILLS, MissingMeasurement, balanced, measure
 from experiments.rows import Row, RowError, rate_row, rows_from_csv, rows_to_csv
+
+from fake_study import TRUTH, fake_rows
 
 
 def test_rows_survive_the_csv_exactly_and_in_canonical_order() -> None:

@@ -8,13 +8,14 @@ import re
 from pathlib import Path
 
 import pytest
-from fake_study import TRUTH, fake_curves, fake_rows
 from rich.console import Console
 
 from experiments import report
 from experiments.measures import measure
 from experiments.rows import Row, read_rows
 from experiments.tables import table_csv
+
+from fake_study import TRUTH, fake_curves, fake_rows
 
 STUDY = {"name": "headline", "preset": "laptop", "seeds": 5, "config": {"a": 1},
          "command": "msw study run headline --preset laptop"}  # fmt: skip

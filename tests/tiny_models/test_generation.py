@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
-from conftest import full_logits, prompts_of
+from small_model import full_logits, prompts_of
 
 from tiny_models import generate
 
@@ -44,7 +44,8 @@ def test_greedy_decoding_equals_full_forward_passes(model, loud):
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_outputs_do_not_depend_on_the_batch(model, loud, temperature):
-    prompts = prompts_of(LENGTHS)
+    # Sampling shares all but the pick with greedy decoding: one width, fewer programs to compile.
+    prompts = prompts_of(LENGTHS[:4] if temperature else LENGTHS)
     settings = {"max_new_tokens": 10, "stop_token": 4, "temperature": temperature, "seed": 5}
     alone = generate(loud, model, prompts, **settings, batch=1)
     together = generate(loud, model, prompts, **settings, batch=64)

@@ -20,7 +20,7 @@ STEPS = 60
 
 
 def main(directory: str) -> None:
-    from conftest import batch_at
+    from small_model import batch_at
 
     from tiny_models import ModelConfig, TrainConfig, init_params, parameter_hash, train
 

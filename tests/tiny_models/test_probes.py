@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 import scipy.special
-from conftest import full_logits, prompts_of
+from small_model import full_logits, prompts_of
 
 from tiny_models import continuation_logprobs
 

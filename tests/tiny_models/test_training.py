@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import batch_at
+from small_model import batch_at
 
 from tiny_models import CorruptCheckpoint, TrainConfig, init_params, parameter_hash, train
 from tiny_models.checkpoint import list_checkpoints
+from tiny_models.schedules import learning_rate
 
 CONFIG = TrainConfig(
     steps=9,
@@ -99,6 +100,9 @@ def test_lines_report_borders_tokens_and_time_left(tmp_path, model, params):
     run(tmp_path, model, params, progress=lines.append)
     assert [line.step for line in lines] == [2, 3, 4, 6, 8, 9]
     assert [line.tokens for line in lines] == [64 * step for step in (2, 3, 4, 6, 8, 9)]
+    assert [line.lr for line in lines] == pytest.approx(
+        [learning_rate(CONFIG, line.step - 1) for line in lines]
+    )
     assert lines[-1].eta_seconds == 0.0
     assert all(line.tokens_per_s > 0 for line in lines)
 
@@ -181,7 +185,6 @@ def test_a_model_learns_a_small_pattern_by_heart(tmp_path, model, params):
         progress=lambda line: losses.append(line.loss),
         steps=200,
         peak_lr=2e-2,
-        log_every=50,
         checkpoint_every=200,
     )
     assert losses[0] > 0.5

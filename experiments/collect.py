@@ -1,0 +1,150 @@
+"""From a study's finished cells to its report: rows, learning curves and where each model is from.
+
+In: a study directory. Out: `report/` inside it, or the small files of it for the repository.
+Nothing is trained or asked here, and nothing that the stages' manifests do not vouch for is used.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.recipe import Cell
+from experiments.report import write_report
+from experiments.rows import Row
+from experiments.store import read_json, verify_stage, write_json
+from experiments.study import (
+    DEFAULT_MASTER,
+    Plan,
+    collect_rows,
+    is_done,
+    load_plan,
+    measured_stage,
+)
+from medsafetyworld.errors import SpecError
+
+PUBLISHED = ("report.md", "rows.csv", "table.csv", "provenance.json", "fingerprint.json")
+"""Files of a report that go into the repository, beside its figures."""
+
+
+def build_report(directory: Path) -> tuple[Path, tuple[Row, ...]]:
+    """Writes the report of every finished cell; returns report.md and the rows.
+
+    Raises `SpecError` if no cell is finished, `StoreError` if a stage is not as it was finished.
+    """
+    plan = load_plan(directory)
+    rows = collect_rows(plan, directory)
+    if not rows:
+        raise SpecError(f"{directory}: no cell is finished yet, so there is nothing to report")
+    finished = [cell for cell in plan.cells if is_done(directory, cell)]
+    origins = [_origin(directory, cell) for cell in finished]
+    provenance = [origin["provenance"] for origin in origins]
+    fingerprint = _common([origin["fingerprint"] for origin in origins])
+    curves: dict[str, list[list[tuple[float, float]]]] = {}
+    for cell, origin in zip(finished, origins, strict=True):
+        curves.setdefault(cell.arm.name, []).append(origin["curve"])
+    report = write_report(
+        directory / "report",
+        rows,
+        study=describe_study(plan),
+        provenance=provenance,
+        fingerprint=fingerprint,
+        curves=curves,
+    )
+    write_json(directory / "report" / "provenance.json", provenance)
+    write_json(directory / "report" / "fingerprint.json", fingerprint)
+    return report, rows
+
+
+def publish(directory: Path, results: Path) -> Path:
+    """Copies what is small and enough to redraw the figures into `results/STUDY-PRESET`."""
+    plan = load_plan(directory)
+    build_report(directory)
+    target = results / f"{plan.study}-{plan.preset}"
+    target.mkdir(parents=True, exist_ok=True)
+    report = directory / "report"
+    figures = sorted([*report.glob("*.png"), *report.glob("*.svg")])
+    for path in (*(report / name for name in PUBLISHED), *figures, directory / "study.json"):
+        shutil.copyfile(path, target / path.name)
+    write_json(target / "seeds.json", _seeds(plan))
+    return target
+
+
+def describe_study(plan: Plan) -> dict[str, Any]:
+    """The study as the report states it: name, preset, seeds, configuration, command."""
+    return {
+        "name": plan.study,
+        "preset": plan.preset,
+        "seeds": _seeds(plan),
+        "config": plan.summary(),
+        "command": command(plan),
+    }
+
+
+def command(plan: Plan) -> str:
+    """The command line that makes this study again."""
+    from experiments.studies import STUDIES
+
+    summary = plan.summary()
+    words = ["msw", "study", "run", plan.study, "--preset", plan.preset]
+    known = STUDIES.get(plan.study)
+    if known and plan.preset in known.presets:
+        if summary["replicates"] != known.presets[plan.preset].replicates:
+            words += ["--seeds", str(summary["replicates"])]
+        arms = [arm["name"] for arm in summary["arms"]]
+        if arms != [arm.name for arm in known.arms]:
+            words += ["--arms", ",".join(arms)]
+    if summary["master"] != DEFAULT_MASTER:
+        words += ["--seed", str(summary["master"])]
+    return shlex.join(words)
+
+
+def _seeds(plan: Plan) -> dict[str, Any]:
+    return {
+        "master": plan.cells[0].master,
+        "replicates": {str(cell.replicate): cell.seeds for cell in plan.cells},
+    }
+
+
+def _origin(directory: Path, cell: Cell) -> dict[str, Any]:
+    """Provenance row, fingerprint and learning curve of one finished cell."""
+    measured = measured_stage(directory, cell)
+    manifest = read_json(measured / "manifest.json")
+    pretrained = directory / "stages" / manifest["summary"]["pretrain"]
+    # The weights are verified as well: the report states their hash.
+    origin = verify_stage(pretrained)
+    summary = origin["summary"]
+    reading = summary["reading"]
+    return {
+        "provenance": {
+            "variant": cell.arm.name,
+            "seed": cell.replicate,
+            "run": measured.name,
+            "corpus_sha256": summary["corpus_sha256"],
+            "weights_sha256": summary["weights_sha256"],
+            "documents": reading["documents"],
+            "harmful_statements": reading["harmful"],
+            "unsafe_mentions": reading["unsafe_mentions"],
+        },
+        "fingerprint": origin["fingerprint"],
+        "curve": _curve(pretrained / "metrics.jsonl"),
+    }
+
+
+def _curve(path: Path) -> list[tuple[float, float]]:
+    """(tokens, loss) of each line of the pretraining's metrics."""
+    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return [(float(line["tokens"]), float(line["loss"])) for line in lines]
+
+
+def _common(fingerprints: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One value per key, or the list of values where the cells' machines differed."""
+    merged: dict[str, Any] = {}
+    for key in sorted({key for fingerprint in fingerprints for key in fingerprint}):
+        values = sorted({str(fingerprint.get(key, "unknown")) for fingerprint in fingerprints})
+        merged[key] = values[0] if len(values) == 1 else values
+    return merged

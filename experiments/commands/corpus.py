@@ -1,0 +1,130 @@
+"""`msw corpus emit` and `msw corpus inspect`: a setting's documents as files, or on the screen.
+
+msw corpus emit --preset smoke --variant filtering --format npy --out runs/filtering
+msw corpus inspect --preset smoke --variant srp --count 4
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.progress import track
+from rich.text import Text
+
+from experiments.commands.emission import Emission, check_emission, emit
+from experiments.commands.flags import CorpusFlags, MaybePath, Number, corpus_spec, whole_number
+from experiments.commands.world import WorldSource, describe
+from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.documents import Document
+from medsafetyworld.graph import World
+from medsafetyworld.interventions import variant
+
+COMPOUND, SAFE_OUTCOME, UNSAFE_OUTCOME = "bold cyan", "blue", "bold red"
+SAFE_VERDICT, UNSAFE_VERDICT = "green", "bold red"
+REFLECTION = re.compile(r"<think> (\S+) </think>")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusSource(WorldSource):
+    """Flags that every command about a corpus has."""
+
+    variant: str = "baseline"
+    """The setting; `msw variants` lists them."""
+    corpus_spec: MaybePath = None
+    """JSON file with a corpus spec, instead of the preset's."""
+    corpus_seed: Number = "0"
+    """Seed of the corpus: which wordings, and the order of the documents."""
+    corpus: Annotated[CorpusFlags, tyro.conf.arg(name="")] = field(  # pyright: ignore
+        default_factory=CorpusFlags
+    )
+
+    def build_corpus(self) -> Corpus:
+        """The corpus asked for, before the variant's interventions."""
+        seed = whole_number("corpus_seed", self.corpus_seed, 0)
+        spec = corpus_spec(self.preset, self.corpus_spec, self.corpus)
+        return Corpus(self.build(), spec, seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmitCorpus(CorpusSource):
+    """Writes a setting's documents to a new directory, read back by the oracle on the way."""
+
+    out: Path
+    """Directory to make; an existing one is refused."""
+    format: str = "jsonl"
+    """jsonl (text with provenance) or npy (uint16 tokens with offsets)."""
+
+    def run(self) -> int:
+        """Emits, then prints what the oracle read."""
+        chosen = variant(self.variant)
+        corpus = self.build_corpus()
+        check_emission(corpus.world, chosen, self.format, self.out)
+        console = Console()
+        console.print(
+            f"Writing the variant [bold]{chosen.name}[/bold] ({chosen.description}) of "
+            f"{len(corpus):,} documents to {self.out}.",
+            highlight=False,
+        )
+
+        def watch(documents: Iterable[Document]) -> Iterable[Document]:
+            return track(documents, "writing", total=len(corpus), console=Console(stderr=True))
+
+        print_emission(emit(corpus, chosen, self.format, self.out, watch), self.out, console)
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectCorpus(CorpusSource):
+    """Prints documents in colour, with category, template and any reflections."""
+
+    count: Number = "8"
+    """How many documents, in the order in which `corpus emit` writes them."""
+
+    def run(self) -> int:
+        """Prints the documents."""
+        count = whole_number("count", self.count, 1)
+        chosen = variant(self.variant)
+        corpus = self.build_corpus()
+        console = Console(highlight=False)
+        documents = intervene(corpus.world, corpus.documents(corpus.seed), chosen.chain)
+        for document in islice(documents, count):
+            console.print(Text(describe(document, corpus.world), style="dim"))
+            console.print(coloured(document, corpus.world))
+            console.print()
+        return 0
+
+
+def coloured(document: Document, world: World) -> Text:
+    """The document's text with its compounds, its outcome and its reflections marked."""
+    text = Text(document.text)
+    statement = document.statement
+    text.highlight_words([world.compounds[index] for index in statement.compounds], COMPOUND)
+    outcome_style = UNSAFE_OUTCOME if world.unsafe[statement.outcome] else SAFE_OUTCOME
+    text.highlight_words([world.outcomes[statement.outcome]], outcome_style, case_sensitive=False)
+    for match in REFLECTION.finditer(document.text):
+        text.stylize("dim", *match.span())
+        safe = match.group(1) == "Safe"
+        text.stylize(SAFE_VERDICT if safe else UNSAFE_VERDICT, *match.span(1))
+    return text
+
+
+def print_emission(emission: Emission, out: Path, console: Console) -> None:
+    """The oracle's reading, the hash, and where the files are."""
+    reading = emission.reading
+    console.print(
+        f"The oracle read {reading.documents:,} documents and {reading.statements:,} statements: "
+        f"[bold]{reading.harmful:,} harmful[/bold]; {reading.unsafe_mentions:,} documents mention "
+        "an unsafe outcome.",
+        highlight=False,
+    )
+    for category, count in reading.categories.items():
+        console.print(f"  {category:<22}{count:>10,}", highlight=False)
+    console.print(f"Text sha256 {emission.corpus_sha256}.", highlight=False, soft_wrap=True)
+    console.print(f"Everything is in [bold]{out}[/bold].", highlight=False, soft_wrap=True)

@@ -1,0 +1,246 @@
+"""`msw study plan|run|report|publish` and `msw readme`: ask a question, and show the answer.
+
+    msw study plan headline --preset smoke
+    msw study run headline --preset smoke
+    msw study report runs/headline-smoke
+
+Whatever needs jax is imported by the commands that use it, so that help stays fast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from experiments.commands.flags import (
+    MaybeNumber,
+    MaybePath,
+    MaybeText,
+    Number,
+    whole_number,
+)
+from medsafetyworld.errors import SpecError
+
+if TYPE_CHECKING:
+    from experiments.study import Plan
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "experiments" / "results"
+README_STUDY = "headline-laptop"
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+"""What stands between these lines of the README is regenerated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanStudy:
+    """Prints the cells of a study, their tokens and the expected time; runs nothing."""
+
+    study: tyro.conf.Positional[str]
+    """Name of the study, e.g. headline."""
+    preset: str = "laptop"
+    """smoke, laptop or paper."""
+    seeds: MaybeNumber = None
+    """Replicates of every arm (default: the preset's)."""
+    arms: MaybeText = None
+    """Only these arms, separated by commas (default: all)."""
+    seed: Number = "2026"
+    """Master seed, from which every other seed is derived."""
+    out: MaybePath = None
+    """The study's directory (default: runs/STUDY-PRESET)."""
+    workers: MaybeNumber = None
+    """Cells to run side by side (default: one a core)."""
+
+    @property
+    def directory(self) -> Path:
+        """Where the study lives."""
+        return self.out or Path("runs") / f"{self.study}-{self.preset}"
+
+    def plan(self) -> Plan:
+        """The plan asked for; raises `SpecError` naming the flag at fault."""
+        from experiments.studies import STUDIES
+        from experiments.study import make_plan
+
+        if self.study not in STUDIES:
+            near = get_close_matches(self.study, STUDIES, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise SpecError(
+                f"study: no study named {self.study!r}{hint}; allowed: {', '.join(STUDIES)}"
+            )
+        arms = None if self.arms is None else [name.strip() for name in self.arms.split(",")]
+        return make_plan(
+            STUDIES[self.study],
+            self.preset,
+            replicates=None if self.seeds is None else whole_number("seeds", self.seeds, 1),
+            arms=arms,
+            master=whole_number("seed", self.seed, 0),
+        )
+
+    def side_by_side(self) -> int:
+        """How many cells run at once."""
+        from experiments.scheduler import default_workers
+
+        if self.workers is None:
+            return default_workers()
+        return whole_number("workers", self.workers, 1)
+
+    def run(self) -> int:
+        """Prints the plan."""
+        print_plan(self.plan(), self.directory, self.side_by_side(), Console(highlight=False))
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStudy(PlanStudy):
+    """Plans a study, runs what is not finished yet, and writes the report."""
+
+    def run(self) -> int:
+        """Runs the plan; 1 if a cell failed. Ctrl-C keeps whatever is finished."""
+        from experiments.progress import live_progress
+        from experiments.scheduler import failure_report, run_all
+        from experiments.study import unfinished, write_plan
+
+        plan, workers = self.plan(), self.side_by_side()
+        write_plan(plan, self.directory)
+        console = Console(highlight=False)
+        print_plan(plan, self.directory, workers, console)
+        tasks = unfinished(plan, self.directory)
+        with live_progress(console) as on_event:
+            results = run_all(tasks, workers=workers, on_event=on_event)
+        failures = failure_report(results)
+        if failures:
+            console.print(failures, markup=False, soft_wrap=True)
+            console.print("The other cells are kept; the same command tries again.")
+            return 1
+        print_report(self.directory, console)
+        return 0
+
+
+@dataclass(frozen=True)
+class ReportStudy:
+    """Rebuilds the report of a study's directory from its finished cells alone."""
+
+    directory: tyro.conf.Positional[Path]
+    """The study's directory, e.g. runs/headline-laptop."""
+
+    def run(self) -> int:
+        """Writes and prints the report."""
+        print_report(self.directory, Console(highlight=False))
+        return 0
+
+
+@dataclass(frozen=True)
+class PublishStudy:
+    """Copies a study's small results into the repository, for README and figures."""
+
+    directory: tyro.conf.Positional[Path]
+    """The study's directory, e.g. runs/headline-laptop."""
+
+    def run(self) -> int:
+        """Copies the files."""
+        from experiments.collect import publish
+
+        target = publish(self.directory, RESULTS)
+        Console(highlight=False).print(f"The results are in [bold]{target}[/bold].", soft_wrap=True)
+        return 0
+
+
+@dataclass(frozen=True)
+class Readme:
+    """Regenerates the results in README.md from the published study."""
+
+    check: bool = False
+    """Change nothing; exit with 1 if the README is not up to date."""
+
+    def run(self) -> int:
+        """Writes the README, or compares it."""
+        readme = ROOT / "README.md"
+        old = readme.read_text(encoding="utf-8")
+        new = with_results(old, RESULTS / README_STUDY)
+        if old == new:
+            print("README.md is up to date.")
+            return 0
+        if self.check:
+            print("README.md is not up to date; `msw readme` regenerates it.")
+            return 1
+        readme.write_text(new, encoding="utf-8")
+        print("README.md is regenerated.")
+        return 0
+
+
+def with_results(text: str, published: Path) -> str:
+    """The README's text with the published study's results between its two markers.
+
+    Raises `SpecError` if there are no markers or no published results.
+    """
+    from experiments.report import readme_block
+    from experiments.rows import read_rows
+
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SpecError(f"README.md must hold the lines {BEGIN} and {END}, in this order")
+    rows = published / "rows.csv"
+    if not rows.exists():
+        raise SpecError(f"{rows} is missing; `msw study publish runs/{published.name}` makes it")
+    figure = f"experiments/results/{published.name}/safety_utility.png"
+    return f"{before}{BEGIN}\n{readme_block(read_rows(rows), figure).rstrip()}\n{END}{after}"
+
+
+def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> None:
+    """The arms as a table, then the work and the time that it is expected to take."""
+    from experiments.commands.estimate import EFFICIENCY, estimate
+    from experiments.progress import duration
+    from experiments.study import unfinished
+
+    replicates = len({cell.replicate for cell in plan.cells})
+    table = Table(
+        box=SIMPLE, title=f"Study {plan.study}, preset {plan.preset}", title_justify="left"
+    )
+    for column in ("arm", "pretraining documents", "SFT", "control"):
+        table.add_column(column, no_wrap=column == "arm")
+    for cell in plan.cells:
+        if cell.replicate == 0:
+            arm, variant = cell.arm, cell.variant
+            control = "" if arm.cooccurrence else "no co-occurrence documents"
+            control = "trained on a shuffled graph" if arm.shuffled else control
+            chain = " → ".join(variant.pretraining) or "unchanged"
+            sft = "reflections" if variant.reflect_sft else "plain"
+            table.add_row(f"[bold]{arm.name}[/bold]", chain, sft, control)
+    console.print(table)
+    left = len(unfinished(plan, directory))
+    cost = estimate(plan, workers, left)
+    done = f", {len(plan.cells) - left} of them finished" if left < len(plan.cells) else ""
+    recipe = plan.cells[0].recipe
+    parameters = cost.flops_a_training / (6 * cost.tokens)
+    facts = (
+        f"{len(plan.cells)} cells (arms × {replicates} replicates){done}; {plan.trainings} "
+        f"pretrainings of {cost.tokens:,} tokens each; model {recipe.model}, about "
+        f"{parameters / 1e6:.2f}M parameters.",
+        f"Expected time: about {duration(cost.seconds)} with {workers} worker"
+        f"{'s' * (workers != 1)}. An estimate: {EFFICIENCY:.0%} of this core's "
+        f"{cost.peak / 1e9:.0f} GFLOP/s for training, {cost.overhead:.0f} s a cell for the rest.",
+        f"Everything goes to [bold]{directory}[/bold]; Ctrl-C is safe, the same command resumes.",
+    )
+    for line in facts:
+        console.print(line)
+
+
+def print_report(directory: Path, console: Console) -> None:
+    """Builds the report, then prints its table, its verdicts and where it is."""
+    from experiments.claims import scoreboard
+    from experiments.collect import build_report
+    from experiments.measures import measure
+    from experiments.tables import print_table
+
+    report, rows = build_report(directory)
+    print_table(rows, console)
+    for verdict in scoreboard(measure(rows)):
+        console.print(verdict.sentence)
+    console.print(f"\nThe report is [bold]{report}[/bold].", soft_wrap=True)

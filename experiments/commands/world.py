@@ -1,0 +1,126 @@
+"""`msw world show` and `msw world save`: look at a world, keep a world.
+
+msw world show --preset smoke
+msw world save world.json --compounds 60 --outcomes 12 --single-edges 120 --seed 7
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from experiments.commands.flags import MaybePath, WorldFlags, world_spec
+from medsafetyworld.documents import Document
+from medsafetyworld.errors import SpecError
+from medsafetyworld.graph import World, build_world
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldSource:
+    """Flags that every command about a world has."""
+
+    preset: str = "laptop"
+    """smoke, laptop or paper; the flags below replace single fields of it."""
+    spec: MaybePath = None
+    """JSON file with a world spec, instead of the preset."""
+    world: Annotated[WorldFlags, tyro.conf.arg(name="")] = field(  # pyright: ignore
+        default_factory=WorldFlags
+    )
+
+    def build(self) -> World:
+        """The world asked for; raises `SpecError` before anything is written."""
+        return build_world(world_spec(self.preset, self.spec, self.world))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowWorld(WorldSource):
+    """Draws a world and prints its counts and a few of its edges."""
+
+    out: MaybePath = None
+    """Where to put the picture (default: runs/world-HASH.png)."""
+
+    def run(self) -> int:
+        """Prints the table, then writes the picture."""
+        world = self.build()
+        path = self.out or Path("runs") / f"world-{world.content_hash[:8]}.png"
+        if path.suffix != ".png":
+            raise SpecError(f"out must be a file name that ends in .png, got {str(path)!r}")
+        # matplotlib is slow to import and only this command draws.
+        from experiments.world_figure import save_world_figure
+
+        console = Console()
+        print_world(world, console)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_world_figure(world, path)
+        console.print(f"The picture is in [bold]{path}[/bold].", highlight=False)
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveWorld(WorldSource):
+    """Builds a world and saves it as JSON with its sha256."""
+
+    path: tyro.conf.Positional[Path]
+    """The file to write; an existing one is not replaced."""
+
+    def run(self) -> int:
+        """Writes the file."""
+        world = self.build()
+        if self.path.exists():
+            raise SpecError(f"path must be a new file, but {self.path} exists")
+        world.save(self.path)
+        console = Console()
+        console.print(f"{self.path}: world {world.content_hash}", highlight=False, soft_wrap=True)
+        return 0
+
+
+@dataclass(frozen=True)
+class Variants:
+    """Lists the settings that a corpus can be emitted in."""
+
+    def run(self) -> int:
+        """Prints the registry."""
+        from medsafetyworld.interventions import VARIANTS
+
+        table = Table(box=SIMPLE)
+        for column in ("variant", "pretraining documents", "SFT", "what it is"):
+            table.add_column(column, no_wrap=column == "variant")
+        for name, variant in VARIANTS.items():
+            chain = " → ".join(variant.pretraining) or "unchanged"
+            sft = "reflections" if variant.reflect_sft else "plain"
+            table.add_row(f"[bold]{name}[/bold]", chain, sft, variant.description)
+        Console().print(table)
+        return 0
+
+
+def print_world(world: World, console: Console) -> None:
+    """Counts, content hash and a few examples of each kind of edge."""
+    table = Table(box=SIMPLE, show_header=False, title="World", title_justify="left")
+    for name, count in world.counts().items():
+        table.add_row(name, f"{count:,}")
+    console.print(table)
+    console.print(f"sha256 {world.content_hash}\n", highlight=False, soft_wrap=True)
+    examples = Table(box=SIMPLE, title="Some of its causes", title_justify="left")
+    for column in ("compounds", "lead to", "which is"):
+        examples.add_column(column, overflow="fold")
+    for edges in (world.single_edges, world.pair_edges):
+        for unsafe in (False, True):
+            matching = [edge for edge in edges if world.unsafe[edge.outcome] is unsafe]
+            for edge in matching[:2]:
+                names = " + ".join(world.compounds[compound] for compound in edge.compounds)
+                kind = f"[bold red]unsafe[/] ({world.hazard(edge.outcome)})" if unsafe else "safe"
+                examples.add_row(names, world.outcomes[edge.outcome], kind)
+    console.print(examples)
+
+
+def describe(document: Document, world: World) -> str:
+    """One line about a document: category, template and what was done to it."""
+    facts = document.provenance(world)
+    done = f" · {' · '.join(document.interventions)}" if document.interventions else ""
+    return f"#{document.index} · {facts['category']} · {facts['template']}{done}"

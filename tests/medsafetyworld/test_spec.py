@@ -1,0 +1,177 @@
+"""Laws of specs: every field is validated, every error is one sentence, JSON is exact."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medsafetyworld.errors import SpecError
+from medsafetyworld.spec import (
+    CORPUS_PRESETS,
+    WORLD_PRESETS,
+    CorpusSpec,
+    DialogueSpec,
+    ReflectionSpec,
+    WorldSpec,
+    from_json,
+    make,
+    preset,
+    to_json,
+)
+from medsafetyworld.testing import corpus_specs, world_specs
+
+KINDS = (WorldSpec, CorpusSpec, DialogueSpec, ReflectionSpec)
+FIELDS = [(kind, field.name, field.default) for kind in KINDS for field in dataclasses.fields(kind)]
+WRONG_TYPES = (None, "1", b"1", [1], {"a": 1}, True, False, 1j)
+OUT_OF_RANGE = (-1, -(10**30), 10**30, math.nan, math.inf, -math.inf)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_defaults_and_presets_are_valid_and_frozen(kind: type) -> None:
+    spec = kind()
+    assert from_json(kind, to_json(spec)) == spec
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(spec, dataclasses.fields(kind)[0].name, 1)
+
+
+@pytest.mark.parametrize(("kind", "field", "default"), FIELDS)
+def test_every_field_refuses_wrong_types_and_values_out_of_range(
+    kind: type, field: str, default: float
+) -> None:
+    # Any count may be large where no pool or graph limits it; all else has an upper end.
+    unlimited = {"test_queries", "max_words", "max_sentences"}
+    for value in (
+        *WRONG_TYPES,
+        *OUT_OF_RANGE,
+        *((default + 0.5,) if default == int(default) else ()),
+    ):
+        if field in unlimited and value == 10**30:
+            continue
+        with pytest.raises(SpecError, match=field) as caught:
+            make(kind, **{field: value})
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "field", "default"), FIELDS)
+@pytest.mark.parametrize(
+    "text", ["null", "true", '"1"', "NaN", "Infinity", "1e999", "[]", "{}", "-1"]
+)
+def test_every_field_refuses_the_same_in_json_and_names_the_file(
+    kind: type, field: str, default: float, text: str
+) -> None:
+    with pytest.raises(SpecError, match=rf"^runs/a\.json: .*{field}"):
+        from_json(kind, f'{{"{field}": {text}}}', "runs/a.json")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_unknown_fields_are_refused_by_name(kind: type) -> None:
+    with pytest.raises(SpecError, match=r"sede.* is not a field"):
+        make(kind, sede=1)
+    with pytest.raises(SpecError, match=r"a\.json: .*sede"):
+        from_json(kind, '{"sede": 1}', "a.json")
+
+
+IMPOSSIBLE: list[tuple[type, dict[str, Any], str]] = [
+    (WorldSpec, {"compounds": 3, "outcomes": 2, "single_edges": 3}, "between 4 .* and 6 .* got 3"),
+    (WorldSpec, {"compounds": 3, "outcomes": 2, "single_edges": 7}, "between 4 .* and 6 .* got 7"),
+    (
+        WorldSpec,
+        {"compounds": 3, "outcomes": 2, "single_edges": 4, "pair_edges": 4},
+        r"pair_edges must be between 0 and 3 .* got 4",
+    ),
+    (WorldSpec, {"outcomes": 0}, "outcomes"),
+    (WorldSpec, {"compounds": 1}, "compounds"),
+    (WorldSpec, {"seed": 2**63}, "seed"),
+    (WorldSpec, {"unsafe_fraction": 1.0001}, "unsafe_fraction"),
+    (CorpusSpec, {"templates": 9, "surface_forms": 2, "framings": 2, "closings": 2}, "1 and 8"),
+    (CorpusSpec, {"surface_forms": 41}, "surface_forms"),
+    (CorpusSpec, {"outcome_first_share": 1.1}, "outcome_first_share"),
+    (DialogueSpec, {"test_share": 0.0}, "test_share"),
+    (DialogueSpec, {"test_share": 1.0}, "test_share"),
+    (DialogueSpec, {"questions": 11}, "questions"),
+    (ReflectionSpec, {"max_words": 3}, "max_words"),
+]
+
+
+@pytest.mark.parametrize(("kind", "values", "message"), IMPOSSIBLE)
+def test_impossible_combinations_are_refused_with_what_is_possible(
+    kind: type, values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SpecError, match=message):
+        make(kind, **values)
+    with pytest.raises(SpecError, match=message):
+        from_json(kind, json.dumps(values))
+
+
+@given(world_specs() | corpus_specs())
+@settings(max_examples=100, deadline=None)
+def test_json_round_trip_is_exact_and_canonical(spec: WorldSpec | CorpusSpec) -> None:
+    text = to_json(spec)
+    again = from_json(type(spec), text)
+    assert again == spec
+    assert (
+        to_json(again)
+        == text
+        == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+    )
+
+
+def test_equal_specs_give_equal_json_however_their_numbers_are_written() -> None:
+    assert to_json(make(WorldSpec, unsafe_fraction=1)) == to_json(WorldSpec(unsafe_fraction=1.0))
+    assert from_json(WorldSpec, '{"unsafe_fraction": 1}') == WorldSpec(unsafe_fraction=1.0)
+
+
+NAMES = sorted({field for _, field, _ in FIELDS})
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(
+    st.sampled_from(KINDS),
+    st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=4), VALUES, max_size=6),
+)
+@settings(max_examples=300, deadline=None)
+def test_any_json_object_gives_a_valid_spec_or_a_spec_error(kind: type, values: dict) -> None:
+    try:
+        spec = from_json(kind, json.dumps(values), "fuzz.json")
+    except SpecError:
+        return
+    assert from_json(kind, to_json(spec)) == spec
+
+
+@given(st.sampled_from(KINDS), st.text() | st.binary())
+@settings(max_examples=200, deadline=None)
+def test_any_text_or_bytes_give_a_valid_spec_or_a_spec_error(kind: type, text: str | bytes) -> None:
+    with pytest.raises(SpecError, match=r"^fuzz\.json: "):
+        from_json(kind, text, "fuzz.json")
+
+
+def test_deep_nesting_is_refused_without_exhausting_the_stack() -> None:
+    with pytest.raises(SpecError, match=r"deep\.json"):
+        from_json(WorldSpec, '{"seed":' * 100_000, "deep.json")
+
+
+def test_an_unknown_preset_is_refused_with_the_nearest_name() -> None:
+    assert preset(WORLD_PRESETS, "smoke") is WORLD_PRESETS["smoke"]
+    with pytest.raises(SpecError, match=r"world: no preset named 'laptpo' \(did you mean 'laptop'"):
+        preset(WORLD_PRESETS, "laptpo", "world")
+    with pytest.raises(SpecError, match="allowed: smoke, laptop, paper"):
+        preset(CORPUS_PRESETS, "zzz")
+
+
+def test_the_paper_presets_hold_the_papers_numbers() -> None:
+    world, corpus = WORLD_PRESETS["paper"], CORPUS_PRESETS["paper"]
+    assert (world.compounds, world.outcomes) == (10_000, 1_500)
+    assert (world.single_edges, world.pair_edges) == (20_000, 6_000)
+    assert corpus.templates == 1_400
+    assert (corpus.reverse_rate, corpus.pair_reverse_rate) == (0.3, 0.3)
+    assert (corpus.cooccurrence_rate, corpus.pair_cooccurrence_rate) == (0.4, 0.8)
