@@ -9,9 +9,14 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from experiments.progress import duration
 from experiments.recipe import Cell, cell_from_dict
 from experiments.store import read_json, write_json
+
+if TYPE_CHECKING:
+    from tiny_models.training import Progress
 
 
 def run_cell(directory: Path, name: str) -> None:
@@ -21,7 +26,6 @@ def run_cell(directory: Path, name: str) -> None:
 
     from experiments.evaluation import evaluate
     from experiments.stages import Context
-    from tiny_models.training import Progress
 
     jax.config.update("jax_compilation_cache_dir", str((directory / ".compiled").resolve()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
@@ -31,7 +35,7 @@ def run_cell(directory: Path, name: str) -> None:
     began = time.monotonic()
 
     def report(stage: str, progress: Progress | None) -> None:
-        line = stage if progress is None else f"{stage} {progress.line()}"
+        line = stage if progress is None else f"{stage}: {progress_line(progress)}"
         write_json(status, {"line": line})
         print(line, flush=True)
 
@@ -39,6 +43,14 @@ def run_cell(directory: Path, name: str) -> None:
     write_json(
         directory / "cells" / f"{name}.done.json",
         {"stage": stage.name, "seconds": round(time.monotonic() - began, 1)},
+    )
+
+
+def progress_line(progress: Progress) -> str:
+    """Where a training is: steps, loss, speed and time left."""
+    return (
+        f"step {progress.step:,} of {progress.steps:,}, loss {progress.loss:.3f}, "
+        f"{progress.tokens_per_s:,.0f} tokens/s, {duration(progress.eta_seconds)} left"
     )
 
 
