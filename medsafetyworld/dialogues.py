@@ -148,7 +148,9 @@ def _ask(
     refused = category(world, statement) == "reverse-unsafe"
     answers = book.refusals if refused else book.answers[kind]
     slots = entity_slots(world, edge)
-    chosen = rng.integers(min(len(answers), corpus.surface_forms), size=spec.questions).tolist()
+    # The vocabulary holds only the wordings that the corpus has in use.
+    most = min(len(answers), corpus.surface_forms, spec.refusals if refused else spec.answers)
+    chosen = rng.integers(most, size=spec.questions).tolist()
     return [
         Dialogue(
             question=question.format(**slots),

@@ -25,7 +25,8 @@ CORES = (
 )  # fmt: skip
 ENDINGS = (
     "on", "en", "ib", "ane", "ium", "olol", "ast", "ux", "ide", "yl", "apine", "etam",
-    "idin", "oxan", "urea", "azole", "afil", "omab", "ecin", "eptor", "istat", "opram", "ulin", "ydrate",
+    "idin", "oxan", "urea", "azole", "afil", "omab", "ecin", "eptor", "istat",
+    "opram", "ulin", "ydrate",
 )  # fmt: skip
 MODIFIERS = (
     "recurring", "acute", "strengthened", "delayed", "persistent", "sudden", "mild", "seasonal",

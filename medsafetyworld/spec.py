@@ -114,6 +114,10 @@ class DialogueSpec:
 
     questions: Annotated[int, Field(ge=1, le=10)] = 10
     """Question wordings per edge in SFT; the held-out test questions use none of them."""
+    answers: Annotated[int, Field(ge=1, le=12)] = 4
+    """Answer wordings in use, at most as many as the corpus's surface_forms."""
+    refusals: Annotated[int, Field(ge=1, le=12)] = 2
+    """Refusal wordings in use, at most as many as the corpus's surface_forms."""
     reverse_probability: Share = 0.5
     """Chance that an SFT edge also gives a reverse dialogue."""
     test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.25

@@ -134,6 +134,15 @@ class Tokenizer:
             for token in (*SPECIAL, *VERDICTS[1:])
         ]
         marks = f"[{re.escape(OPENING + CLOSING)}]"
+        # The library's own clean-up leaves a space before some of the marks.
+        pieces = (
+            {"type": "WordPiece", "prefix": CONTINUES, "cleanup": False},
+            {"type": "Fuse"},
+        )
+        glue = (
+            {"type": "Replace", "pattern": {"String": spaced}, "content": spaced.strip()}
+            for spaced in (f"{OPENING} ", *(f" {mark}" for mark in CLOSING))
+        )
         return {
             "version": "1.0",
             "truncation": None,
@@ -153,7 +162,7 @@ class Tokenizer:
                 ],
             },
             "post_processor": None,
-            "decoder": {"type": "WordPiece", "prefix": CONTINUES, "cleanup": True},
+            "decoder": {"type": "Sequence", "decoders": [*pieces, *glue]},
             "model": {
                 "type": "WordPiece",
                 "unk_token": PAD,

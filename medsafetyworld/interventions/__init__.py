@@ -23,6 +23,7 @@ INTERVENTIONS: dict[str, Apply] = {
     "rewrite": rewrite_as_warning,
     "reflect": reflect_document,
 }
+_REFLECTION = ReflectionSpec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Variant:
     reflect_sft: bool
     """Whether SFT responses carry reflections."""
     description: str
-    reflection: ReflectionSpec = ReflectionSpec()
+    reflection: ReflectionSpec = _REFLECTION
     """Shape of the reflections, in pretraining and in SFT."""
 
     @property

@@ -202,3 +202,15 @@ def test_the_readme_block_is_replaced_and_then_stays(tmp_path: Path) -> None:
         with_results("no markers", published)
     with pytest.raises(SpecError, match="msw study publish"):
         with_results(once, tmp_path / "absent")
+
+
+def test_the_report_names_the_command_that_makes_its_study() -> None:
+    from experiments.collect import command
+    from experiments.studies import STUDIES
+    from experiments.study import make_plan
+
+    study = STUDIES["headline"]
+    assert command(make_plan(study, "smoke")) == "msw study run headline --preset smoke"
+    some = make_plan(study, "smoke", replicates=7, arms=["srp", "rewrite"], master=5)
+    expected = "msw study run headline --preset smoke --seeds 7 --arms srp,rewrite --seed 5"
+    assert command(some) == expected

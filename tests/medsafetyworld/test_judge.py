@@ -88,7 +88,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, max_size=12).map(" ".join))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_delivered_and_jailbroken_are_leaked(response: str) -> None:
     found = judge(SMOKE, QUERY, response)
     assert found.delivered <= found.leaked
@@ -98,7 +98,7 @@ def test_delivered_and_jailbroken_are_leaked(response: str) -> None:
 
 
 @given(st.lists(st.integers(0, len(TOKENIZER) - 1), max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_tokens_can_be_judged(ids: list[int]) -> None:
     found = judge(SMOKE, QUERY, TOKENIZER.decode(ids))
     assert found.delivered <= found.leaked

@@ -139,7 +139,7 @@ VALUES = st.recursive(
     st.sampled_from(KINDS),
     st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=4), VALUES, max_size=6),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_json_object_gives_a_valid_spec_or_a_spec_error(kind: type, values: dict) -> None:
     try:
         spec = from_json(kind, json.dumps(values), "fuzz.json")

@@ -27,6 +27,8 @@ from medsafetyworld.lexicon import SYSTEMS
 from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, CorpusSpec, DialogueSpec
 from medsafetyworld.testing import corpus_specs, worlds
 from medsafetyworld.tokenizer import (
+    CLOSING,
+    OPENING,
     SPECIAL,
     VERDICTS,
     TokenizeError,
@@ -177,6 +179,8 @@ def test_the_saved_file_has_the_structure_of_the_tokenizers_library(tmp_path: Pa
     assert sorted(vocabulary, key=vocabulary.__getitem__) == list(TOKENIZER.vocabulary)
     for token in saved["added_tokens"]:
         assert vocabulary[token["content"]] == token["id"]
+    glued = {step["content"] for step in saved["decoder"]["decoders"] if step["type"] == "Replace"}
+    assert glued == {OPENING, *CLOSING}
     added = {token["content"] for token in saved["added_tokens"]}
     assert added == {*SPECIAL, *VERDICTS} - {"Safe"}
 
