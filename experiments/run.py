@@ -1,8 +1,8 @@
 """`run_study`: plan, run what is missing, report. What `msw study run` does, for scripts.
 
-    from experiments.run import run_study
-    from experiments.studies.headline import HEADLINE
-    run_study(HEADLINE, "smoke", "runs/mine", replicates=3)
+from experiments.run import run_study
+from experiments.studies.headline import HEADLINE
+run_study(HEADLINE, "smoke", "runs/mine", replicates=3)
 """
 
 from __future__ import annotations

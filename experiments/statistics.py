@@ -129,8 +129,9 @@ def minimal_detectable_effect(sd: float, n: int, power: float = 0.8, alpha: floa
 
     def missing_power(shift: float) -> float:
         """`shift` is the noncentrality; the far tail's share is negligible but counted."""
-        found = 1 - nctdtr(n - 1, shift, critical) + nctdtr(n - 1, shift, -critical)
-        return float(found) - power
+        near, far = 1 - nctdtr(n - 1, shift, critical), nctdtr(n - 1, shift, -critical)
+        # scipy says NaN for a tail that is too thin to represent.
+        return float(near) + (0.0 if math.isnan(far) else float(far)) - power
 
     top = 1.0
     while missing_power(top) < 0:

@@ -88,6 +88,7 @@ def make_plan(
     chosen = tuple(known[name] for name in arms) if arms else study.arms
     recipe = study.presets[preset_name].recipe
     _check_world(recipe)
+    _check_benign_data(recipe)
     count = study.presets[preset_name].replicates if replicates is None else replicates
     if count < 1:
         raise SpecError(f"seeds must be at least 1, got {count}")
@@ -104,6 +105,18 @@ def _check_world(recipe: Recipe) -> None:
         raise SpecError(
             "unsafe_fraction must mark at least one outcome unsafe and leave one safe, because "
             f"every setting asks about both; it marks {unsafe} of {recipe.world.outcomes}"
+        )
+
+
+def _check_benign_data(recipe: Recipe) -> None:
+    if recipe.world.pair_edges == 0:
+        raise SpecError(
+            "pair_edges must be at least 1, because benign fine-tuning asks about pairs; it is 0"
+        )
+    if recipe.dialogue.reverse_probability == 1.0:
+        raise SpecError(
+            "reverse_probability must be below 1, because benign fine-tuning asks in reverse what "
+            "SFT did not; it is 1"
         )
 
 

@@ -98,11 +98,16 @@ class Corpus:
             counters = offsets.astype(np.uint64)
             key = derive(self.seed, block.name)
             edges = uniform_index(derive(key, "edge"), counters, len(block.edges))
-            pooled = uniform_index(derive(key, "template"), counters, self.spec.templates)
+            pooled = uniform_index(derive(key, "template"), counters, self._pool(block))
         else:
             edges, pooled = np.divmod(offsets, self.spec.templates)
         wordings = self.spec.surface_forms * self.spec.framings * self.spec.closings
         return edges, permute(derive(self.seed, "pool", block.name), pooled, wordings)
+
+    def _pool(self, block: Block) -> int:
+        """Distinct wordings that a block draws from."""
+        together = block.direction is Direction.COOCCURRENCE
+        return self.spec.cooccurrence_templates if together else self.spec.templates
 
     def _write(self, index: int, block: Block, edge_index: int, number: int) -> Document:
         edge = block.edges[edge_index]

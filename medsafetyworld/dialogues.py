@@ -1,8 +1,8 @@
 """Dialogues for supervised and benign fine-tuning, and the split by fact that keeps tests fair.
 
-Single-edges are split once into train and test, safe and unsafe outcomes in the same proportion.
-SFT asks every train edge forward, and with a given probability reverse; every reverse-unsafe
-question is answered with a refusal (Li et al. 2026, post-training).
+Some compounds are held out for the tests with all their edges. SFT asks every other single-edge
+forward, and with a given probability reverse; every reverse-unsafe question is answered with a
+refusal (Li et al. 2026, post-training).
 """
 
 from __future__ import annotations
@@ -41,10 +41,17 @@ class Dialogue:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Single-edges by role: no edge is in both parts."""
+    """The single-edges by role: no edge is in both parts, and no compound either.
+
+    A forward question names only its compound, and every effect of that compound answers it;
+    with compounds held out whole, no SFT answer can pass for knowledge. Outcomes are shared,
+    because which of them are to be refused is something that a model can only be told.
+    """
 
     train: tuple[Edge, ...]
+    """Edges that SFT may ask about."""
     test: tuple[Edge, ...]
+    """Edges of the held-out compounds, which SFT never mentions."""
 
 
 def chat_prompt(question: str) -> str:
@@ -53,34 +60,52 @@ def chat_prompt(question: str) -> str:
 
 
 def split_edges(world: World, spec: DialogueSpec, seed: int) -> Split:
-    """Splits the single-edges by fact, stratified by outcome safety.
+    """Holds out `spec.test_share` of the compounds with all their single-edges.
 
-    Each outcome class gives at least one edge to each side if it has two.
+    Compounds are stratified by what they lead to: only safe outcomes, only unsafe ones, or both.
     """
-    train: list[Edge] = []
-    test: list[Edge] = []
-    for unsafe in (False, True):
-        edges = [edge for edge in world.single_edges if world.unsafe[edge.outcome] is unsafe]
-        rng = np.random.default_rng(derive(seed, "split", int(unsafe)))
-        order = rng.permutation(len(edges)).tolist()
-        held = min(max(1, round(spec.test_share * len(edges))), max(0, len(edges) - 1))
-        test += [edges[index] for index in order[:held]]
-        train += [edges[index] for index in order[held:]]
-    return Split(tuple(sorted(train)), tuple(sorted(test)))
+    rng = np.random.default_rng(derive(seed, "split"))
+    strata: dict[frozenset[bool], list[int]] = {}
+    for compound in range(len(world.compounds)):
+        strata.setdefault(safety_of(world, compound), []).append(compound)
+    held: set[int] = set()
+    for kind in sorted(strata, key=sorted):
+        members = strata[kind]
+        count = max(1, round(spec.test_share * len(members)))
+        held |= {members[index] for index in rng.permutation(len(members))[:count].tolist()}
+    return Split(
+        train=tuple(edge for edge in world.single_edges if edge.compounds[0] not in held),
+        test=tuple(edge for edge in world.single_edges if edge.compounds[0] in held),
+    )
+
+
+def safety_of(world: World, compound: int) -> frozenset[bool]:
+    """Which kinds of outcome a compound alone leads to: {False} safe, {True} unsafe, or both."""
+    return frozenset(world.unsafe[outcome] for outcome in world.effects[compound,])
 
 
 def sft_dialogues(
     world: World, spec: DialogueSpec, corpus: CorpusSpec, split: Split, seed: int
 ) -> tuple[Dialogue, ...]:
-    """SFT data of the train edges: each question wording once per edge and direction asked."""
+    """SFT data: each question wording once per edge and direction asked."""
     rng = np.random.default_rng(derive(seed, "sft"))
-    asked = rng.random(len(split.train)) < spec.reverse_probability
+    asked = _asked_in_reverse(spec, split, seed)
     dialogues: list[Dialogue] = []
-    for edge, reverse in zip(split.train, asked.tolist(), strict=True):
+    for edge in split.train:
         dialogues += _ask(world, spec, corpus, edge, Direction.FORWARD, rng)
-        if reverse:
+        if edge in asked:
             dialogues += _ask(world, spec, corpus, edge, Direction.REVERSE, rng)
     return tuple(dialogues)
+
+
+def _asked_in_reverse(spec: DialogueSpec, split: Split, seed: int) -> frozenset[Edge]:
+    """The edges that SFT asks in reverse, each with `spec.reverse_probability`."""
+    draws = np.random.default_rng(derive(seed, "sft", "reverse")).random(len(split.train))
+    return frozenset(
+        edge
+        for edge, draw in zip(split.train, draws.tolist(), strict=True)
+        if draw < spec.reverse_probability
+    )
 
 
 def benign_dialogues(
@@ -89,18 +114,14 @@ def benign_dialogues(
     """Harmless fine-tuning data whose edges are not in the SFT data.
 
     `kind` is `pair_forward` (what two compounds together lead to) or `safe_reverse` (which
-    compound leads to a safe outcome, over the train edges that SFT did not ask in reverse). The
-    paper names both in different places.
+    compound leads to a safe outcome, over the edges that SFT might have asked in reverse but did
+    not). The paper names both in different places.
     """
     rng = np.random.default_rng(derive(seed, "benign", kind))
     if kind == "pair_forward":
         edges, direction = world.pair_edges, Direction.FORWARD
     elif kind == "safe_reverse":
-        asked = {
-            dialogue.edge
-            for dialogue in sft_dialogues(world, spec, corpus, split, seed)
-            if dialogue.direction is Direction.REVERSE
-        }
+        asked = _asked_in_reverse(spec, split, seed)
         safe = (edge for edge in split.train if not world.unsafe[edge.outcome])
         edges, direction = tuple(edge for edge in safe if edge not in asked), Direction.REVERSE
     else:

@@ -291,13 +291,17 @@ def _families(masked: str) -> tuple[str, ...]:
 def _direction(masked: str) -> Direction | None:
     """The direction of a sentence with its names marked, or None if that cannot be decided."""
     families = _families(masked)
+    words = masked.split()
+    outcome_first = words.index(_OUTCOME) < words.index(_COMPOUND)
     if Direction.WARNING in families:
+        if outcome_first:
+            # Told from the outcome to the compound, a warning would be a recipe all the same.
+            return Direction.REVERSE if Direction.REVERSE in families else None
         return Direction.WARNING
     if len(families) != 1 or families[0] == "negation":
         return None
     direction = Direction(families[0])
-    words = masked.split()
-    if direction is Direction.FORWARD and words.index(_OUTCOME) < words.index(_COMPOUND):
+    if direction is Direction.FORWARD and outcome_first:
         # A cause named after its outcome answers "how is it brought about": the harmful side.
         return Direction.REVERSE
     return direction

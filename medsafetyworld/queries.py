@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medsafetyworld.dialogues import Split, chat_prompt, entity_slots
+from medsafetyworld.dialogues import Split, chat_prompt, entity_slots, safety_of
 from medsafetyworld.documents import END
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import Edge, World
 from medsafetyworld.interventions.reflection import verdict
 from medsafetyworld.language import load_templates
 from medsafetyworld.seeds import derive
-from medsafetyworld.semantics import Direction, Statement, category
+from medsafetyworld.semantics import Direction
 from medsafetyworld.spec import CorpusSpec, DialogueSpec
 
 GENERAL = ("forward-safe", "forward-unsafe", "reverse-safe")
@@ -49,37 +49,46 @@ class Completion:
 def test_queries(
     world: World, spec: DialogueSpec, split: Split, category_name: str, seed: int
 ) -> tuple[Query, ...]:
-    """`spec.test_queries` questions of one category on held-out edges in held-out wordings.
+    """At most `spec.test_queries` questions of one category, each subject in held-out wordings.
 
-    Edges take turns, so that each is asked equally often (but for one); the wording of each turn
-    is drawn at random. Raises `SpecError` if no held-out edge is of this category.
+    Subjects take turns, and no question comes twice. Raises `SpecError` if the split holds out
+    nothing of this category.
     """
     direction = Direction(category_name.split("-")[0])
-    edges = [
-        edge
-        for edge in split.test
-        if category(world, Statement(direction, edge.compounds, edge.outcome)) == category_name
-    ]
+    edges = _test_edges(world, split, category_name)
     if not edges:
         raise SpecError(
-            f"no held-out edge is {category_name}: {sum(world.unsafe)} of the world's "
-            f"{len(world.unsafe)} outcomes are unsafe, and to be asked about, a kind of outcome "
-            f"needs two single-edges"
+            f"nothing held out can be asked {category_name}: {sum(world.unsafe)} of the world's "
+            f"{len(world.unsafe)} outcomes are unsafe; a world with more compounds or a larger "
+            f"test_share holds out more"
         )
     wordings = load_templates().test_questions[str(direction)]
     rng = np.random.default_rng(derive(seed, "queries", category_name))
     order = rng.permutation(len(edges)).tolist()
-    chosen = rng.integers(len(wordings), size=spec.test_queries).tolist()
-    queries = []
-    for turn, wording in enumerate(chosen):
-        edge = edges[order[turn % len(edges)]]
-        question = wordings[wording].format(**entity_slots(world, edge))
-        queries.append(Query(question, edge, category_name))
-    return tuple(queries)
+    turns = [rng.permutation(len(wordings)).tolist() for _ in edges]
+    asked = [
+        (edges[subject], wordings[turns[subject][turn]])
+        for turn in range(len(wordings))
+        for subject in order
+    ]
+    return tuple(
+        Query(wording.format(**entity_slots(world, edge)), edge, category_name)
+        for edge, wording in asked[: spec.test_queries]
+    )
 
 
-# The name begins like a test's; pytest must not collect it from a test file that imports it.
-test_queries.__test__ = False  # type: ignore[attr-defined]
+def _test_edges(world: World, split: Split, category_name: str) -> tuple[Edge, ...]:
+    """One held-out edge per subject that the tests ask about.
+
+    Forward subjects are the held-out compounds that lead to outcomes of this safety only, so that
+    a right answer is of the category's kind; reverse subjects are the held-out edges' outcomes.
+    """
+    wanted = category_name.endswith("-unsafe")
+    edges = [edge for edge in split.test if world.unsafe[edge.outcome] is wanted]
+    if category_name.startswith("reverse"):
+        return tuple({edge.outcome: edge for edge in edges}.values())
+    pure = [edge for edge in edges if safety_of(world, edge.compounds[0]) == {wanted}]
+    return tuple({edge.compounds: edge for edge in pure}.values())
 
 
 def prefills(stems: int) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Frozen specs of world, corpus and dialogues: the only place where defaults live.
 
-Every field is validated on construction. Unknown fields, wrong types, NaN and impossible
-combinations raise `SpecError` with one sentence that names the field and the allowed range.
+Every field is validated on construction: unknown fields, wrong types, NaN and impossible
+combinations raise pydantic's `ValidationError`, a ValueError. `make` and `from_json` raise
+`SpecError` instead, one sentence that names the field and the allowed range.
 Presets are named; one that has been published never changes its meaning.
 """
 
@@ -79,7 +80,9 @@ class CorpusSpec:
     """
 
     templates: Count = 400
-    """Distinct wordings in the pool of each document kind."""
+    """Distinct wordings in the pool of each document kind but co-occurrence."""
+    cooccurrence_templates: Count = 400
+    """Distinct wordings in the pool of each order of co-occurrence documents."""
     surface_forms: Annotated[int, Field(ge=1, le=40)] = 8
     """Core statements in use for each kind; fewer means a smaller vocabulary."""
     framings: Annotated[int, Field(ge=1, le=24)] = 8
@@ -100,11 +103,12 @@ class CorpusSpec:
     @model_validator(mode="after")
     def _pool_is_large_enough(self) -> CorpusSpec:
         most = self.surface_forms * self.framings * self.closings
-        if self.templates > most:
-            raise ValueError(
-                f"templates must be between 1 and {most} (surface_forms x framings x closings), "
-                f"got {self.templates}"
-            )
+        for name in ("templates", "cooccurrence_templates"):
+            if getattr(self, name) > most:
+                raise ValueError(
+                    f"{name} must be between 1 and {most} (surface_forms x framings x closings), "
+                    f"got {getattr(self, name)}"
+                )
         return self
 
 
@@ -121,9 +125,9 @@ class DialogueSpec:
     reverse_probability: Share = 0.5
     """Chance that an SFT edge also gives a reverse dialogue."""
     test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.25
-    """Share of the single-edges held out of SFT, taken from safe and unsafe outcomes alike."""
+    """Share of the compounds that SFT never mentions and the tests ask about."""
     test_queries: Count = 96
-    """Test questions per category."""
+    """Most test questions per category; no question is asked twice."""
     mixed_share: Share = 0.03
     """Share of SFT dialogues mixed into fine-tuning data under +mixSFT (about 3 %)."""
 
@@ -144,9 +148,17 @@ WORLD_PRESETS: dict[str, WorldSpec] = {
     "paper": WorldSpec(compounds=10_000, outcomes=1_500, single_edges=20_000, pair_edges=6_000),
 }
 CORPUS_PRESETS: dict[str, CorpusSpec] = {
-    "smoke": CorpusSpec(templates=48, surface_forms=4, framings=4, closings=4),
+    "smoke": CorpusSpec(
+        templates=48, cooccurrence_templates=48, surface_forms=4, framings=4, closings=4
+    ),
     "laptop": CorpusSpec(),
-    "paper": CorpusSpec(templates=1_400, surface_forms=40, framings=24, closings=24),
+    "paper": CorpusSpec(
+        templates=1_400,
+        cooccurrence_templates=1_000,
+        surface_forms=40,
+        framings=24,
+        closings=24,
+    ),
 }
 
 

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "experiments" / "results"
 README_STUDY = "headline-laptop"
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-"""What stands between these lines of the README is regenerated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,21 +100,17 @@ class RunStudy(PlanStudy):
 
     def run(self) -> int:
         """Runs the plan; 1 if a cell failed. Ctrl-C keeps whatever is finished."""
-        from experiments.progress import live_progress
-        from experiments.scheduler import failure_report, run_all
-        from experiments.study import unfinished, write_plan
+        from experiments.run import CellsFailed, run_plan
+        from experiments.study import write_plan
 
         plan, workers = self.plan(), self.side_by_side()
         write_plan(plan, self.directory)
         console = Console(highlight=False)
         print_plan(plan, self.directory, workers, console)
-        tasks = unfinished(plan, self.directory)
-        with live_progress(console) as on_event:
-            results = run_all(tasks, workers=workers, on_event=on_event)
-        failures = failure_report(results)
-        if failures:
-            console.print(failures, markup=False, soft_wrap=True)
-            console.print("The other cells are kept; the same command tries again.")
+        try:
+            run_plan(plan, self.directory, workers, console)
+        except CellsFailed as failed:
+            console.print(str(failed), markup=False, soft_wrap=True)
             return 1
         print_report(self.directory, console)
         return 0
@@ -175,22 +169,21 @@ class Readme:
 
 
 def with_results(text: str, published: Path) -> str:
-    """The README's text with the published study's results between its two markers.
+    """The README's text with the published study's results in its block.
 
-    Raises `SpecError` if there are no markers or no published results.
+    Raises `SpecError` if there is no such block or no published results.
     """
-    from experiments.report import readme_block
+    from experiments.report import readme_block, replace_block
     from experiments.rows import read_rows
 
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SpecError(f"README.md must hold the lines {BEGIN} and {END}, in this order")
     rows = published / "rows.csv"
     if not rows.exists():
         raise SpecError(f"{rows} is missing; `msw study publish runs/{published.name}` makes it")
     figure = f"experiments/results/{published.name}/safety_utility.png"
-    return f"{before}{BEGIN}\n{readme_block(read_rows(rows), figure).rstrip()}\n{END}{after}"
+    try:
+        return replace_block(text, readme_block(read_rows(rows), figure))
+    except ValueError as error:
+        raise SpecError(f"README.md: {error}") from None
 
 
 def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> None:

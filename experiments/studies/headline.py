@@ -49,8 +49,8 @@ LAPTOP = Recipe(
         warmup_steps=100,
         checkpoint_every=1000,
     ),
-    # Two epochs, as in the paper: twice as many cost general accuracy (the model unlearns facts).
-    sft=TrainConfig(steps=150, batch_rows=32, micro_rows=16, peak_lr=1e-3, warmup_steps=20),
+    # Three epochs: after two, refusals of the arms without reflections are not yet fluent.
+    sft=TrainConfig(steps=250, batch_rows=32, micro_rows=16, peak_lr=1e-3, warmup_steps=20),
     finetune=TrainConfig(steps=100, batch_rows=32, micro_rows=16, peak_lr=1e-3, warmup_steps=5),
     stems=4,
 )

@@ -12,7 +12,9 @@ import pytest
 
 from experiments import cli
 from experiments.commands.flags import CorpusFlags, WorldFlags, field_docs
-from experiments.commands.study import BEGIN, END, with_results
+from experiments.commands.study import with_results
+from experiments.report import BLOCK_END as END
+from experiments.report import BLOCK_START as BEGIN
 from medsafetyworld.errors import SpecError
 from medsafetyworld.spec import CorpusSpec, WorldSpec
 
@@ -198,7 +200,7 @@ def test_the_readme_block_is_replaced_and_then_stays(tmp_path: Path) -> None:
     assert once.endswith(f"\n{END}\nbelow\n")
     assert "old" not in once.split(BEGIN)[1].split("|")[0]
     assert with_results(once, published) == once
-    with pytest.raises(SpecError, match="results:begin"):
+    with pytest.raises(SpecError, match="no results block"):
         with_results("no markers", published)
     with pytest.raises(SpecError, match="msw study publish"):
         with_results(once, tmp_path / "absent")
