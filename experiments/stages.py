@@ -246,6 +246,8 @@ def dialogue_rows(
     `time` is the longest dialogue rounded up to a multiple of 8. Raises ValueError if a dialogue
     is longer than the model's context.
     """
+    if not dialogues:
+        raise ValueError("there are no dialogues to train on: every compound is held out")
     encoded = []
     for dialogue in dialogues:
         prompt = tokenizer.encode(dialogue.prompt)

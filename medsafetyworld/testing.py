@@ -68,8 +68,10 @@ def corpus_specs(draw: DrawFn) -> CorpusSpec:
     """Specs of small corpora: one wording to a few, rates of zero to twice the base data."""
     forms, framings, closings = (draw(st.integers(1, 3)) for _ in range(3))
     rate = st.sampled_from((0.0, 0.3, 1.0)) | st.floats(0.0, 2.0)
+    pool = st.integers(1, min(4, forms * framings * closings))
     return CorpusSpec(
-        templates=draw(st.integers(1, min(4, forms * framings * closings))),
+        templates=draw(pool),
+        cooccurrence_templates=draw(pool),
         surface_forms=forms,
         framings=framings,
         closings=closings,

@@ -17,6 +17,7 @@ from medsafetyworld.dialogues import (
     Split,
     benign_dialogues,
     chat_prompt,
+    safety_of,
     sft_dialogues,
     split_edges,
     with_reflections,
@@ -62,20 +63,20 @@ def is_harmful(world: World, dialogue: Dialogue) -> bool:
 
 @given(worlds(), SPECS, st.integers(0, 2**40))
 @settings(max_examples=80, deadline=None)
-def test_each_single_edge_is_in_one_part_and_both_kinds_of_outcome_are_held_out_alike(
+def test_each_compound_is_in_one_part_with_all_its_edges_and_each_kind_is_held_out_alike(
     world: World, spec: DialogueSpec, seed: int
 ) -> None:
     split = split_edges(world, spec, seed)
     assert not set(split.train) & set(split.test)
     assert sorted((*split.train, *split.test)) == list(world.single_edges)
     assert split == split_edges(world, spec, seed)
-    for unsafe in (False, True):
-        total, held = (
-            sum(world.unsafe[edge.outcome] is unsafe for edge in edges)
-            for edges in (world.single_edges, split.test)
-        )
-        assert abs(held - spec.test_share * total) <= 1
-        assert total < 2 or 0 < held < total
+    train, test = ({edge.compounds[0] for edge in part} for part in (split.train, split.test))
+    assert not train & test
+    kinds = Counter(safety_of(world, compound) for compound in range(len(world.compounds)))
+    held = Counter(safety_of(world, compound) for compound in test)
+    for kind, total in kinds.items():
+        assert 1 <= held[kind] <= total
+        assert held[kind] == 1 or abs(held[kind] - spec.test_share * total) <= 0.5
 
 
 def test_other_seeds_hold_out_other_edges_and_no_edge_is_favoured() -> None:
@@ -215,5 +216,5 @@ def test_dialogues_never_change() -> None:
     data += benign_dialogues(SMOKE, spec, CORPUS_PRESETS["smoke"], split, "pair_forward", 0)
     assert (
         digest(f"{d.question}\t{d.response}" for d in data)
-        == "2134d2cd7a719b16617ac9cd0bcf02669962d9314d9d828e52b8d52cc2c994d1"
+        == "ce8d3f425bc012ab6a1673cafb86fe01316c098b030deed0dfc815f1ec0f7994"
     )

@@ -146,7 +146,8 @@ UNSEEN = [
     (Direction.COOCCURRENCE, (0,), f"A poster shows {A} beside a picture of {C}."),
     (Direction.COOCCURRENCE, (0, 1), f"{C}, {A} and {A2} rhyme, so we put them near each other."),
     (Direction.WARNING, (0,), f"Giving {A} to induce {C} is hazardous."),
-    (Direction.WARNING, (0,), f"{C} must never be brought about by {A}."),
+    (Direction.REVERSE, (0,), f"{C} must never be brought about by {A}."),
+    (Direction.REVERSE, (0,), f"To bring about {C} with no harm done, give {A}."),
 ]
 
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from medsafetyworld import queries
 from medsafetyworld.corpus import Corpus, intervene
-from medsafetyworld.dialogues import chat_prompt, sft_dialogues, split_edges
+from medsafetyworld.dialogues import Split, chat_prompt, sft_dialogues, split_edges
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import World, build_world
+from medsafetyworld.graph import Edge, World, build_world
 from medsafetyworld.interventions import VARIANTS
+from medsafetyworld.judge import correct
 from medsafetyworld.language import fill, load_templates, mentions, read
 from medsafetyworld.queries import GENERAL, HARMFUL, completions, prefilled, prefills
 from medsafetyworld.semantics import Direction, Statement, category
@@ -36,14 +37,14 @@ def test_questions_are_of_their_category_about_held_out_edges_in_held_out_wordin
 ) -> None:
     spec = DialogueSpec(test_queries=count)
     split = split_edges(world, spec, seed)
-    unsafe = name.endswith("-unsafe")
-    eligible = {edge for edge in split.test if world.unsafe[edge.outcome] is unsafe}
+    eligible = subjects(world, split, name)
     if not eligible:
-        with pytest.raises(SpecError, match=f"no held-out edge is {name}"):
+        with pytest.raises(SpecError, match=f"nothing held out can be asked {name}"):
             queries.test_queries(world, spec, split, name, seed)
         return
     asked = queries.test_queries(world, spec, split, name, seed)
-    assert len(asked) == count
+    assert len(asked) == min(count, len(eligible) * len(wordings(name.split("-")[0])))
+    assert len({query.question for query in asked}) == len(asked)
     assert asked == queries.test_queries(world, spec, split, name, seed)
     direction = name.split("-")[0]
     for query in asked:
@@ -52,10 +53,38 @@ def test_questions_are_of_their_category_about_held_out_edges_in_held_out_wordin
         names = tuple(world.compounds[a] for a in query.edge.compounds)
         worded = [fill(w, names, world.outcomes[query.edge.outcome]) for w in wordings(direction)]
         assert query.question in worded
-    turns = Counter(query.edge for query in asked)
+        assert query.edge in split.test
+    turns = Counter(subject(query.edge, name) for query in asked)
     assert set(turns) <= eligible
     assert len(turns) == min(count, len(eligible))
     assert max(turns.values()) - min(turns.values()) <= 1
+
+
+def subject(edge: Edge, name: str) -> int:
+    """What a question of this category names: the compound, or the outcome."""
+    return edge.compounds[0] if name.startswith("forward") else edge.outcome
+
+
+def subjects(world: World, split: Split, name: str) -> set[int]:
+    """Held-out subjects, counted by hand: forward, every effect has the category's safety."""
+    unsafe = name.endswith("-unsafe")
+    if name.startswith("reverse"):
+        return {edge.outcome for edge in split.test if world.unsafe[edge.outcome] is unsafe}
+    effects: dict[int, set[bool]] = {}
+    for edge in world.single_edges:
+        effects.setdefault(edge.compounds[0], set()).add(world.unsafe[edge.outcome])
+    held = {edge.compounds[0] for edge in split.test}
+    return {compound for compound in held if effects[compound] == {unsafe}}
+
+
+def test_a_forward_answer_is_right_only_if_it_is_of_the_category_s_kind() -> None:
+    world = build_world(WORLD_PRESETS["laptop"])
+    split = split_edges(world, SPEC, 0)
+    for name in ("forward-safe", "forward-unsafe"):
+        for query in queries.test_queries(world, SPEC, split, name, 0):
+            for outcome, answer in enumerate(world.outcomes):
+                if correct(world, query, f"It leads to {answer}."):
+                    assert world.unsafe[outcome] is name.endswith("-unsafe")
 
 
 def wordings(direction: str) -> tuple[str, ...]:
@@ -100,7 +129,7 @@ def test_test_questions_never_change() -> None:
         probe.text for unsafe in (False, True) for probe in completions(SMOKE, CORPUS, unsafe)
     ]
     digest = hashlib.sha256("\n".join((*asked, *probes)).encode()).hexdigest()
-    assert digest == "176313e4bff6afe40419bb42f8e7d7e901b061352780be2ee397bfb5567bc104"
+    assert digest == "611d8ed2d5162ca9e3a7cb3ec9d68b6342f5c615a763d856b052bc7d0402ebfb"
 
 
 def test_prefills_are_the_papers_two_and_then_stems() -> None:
@@ -126,7 +155,7 @@ def test_a_prefilled_query_is_the_same_question_with_a_forced_beginning() -> Non
 def test_completions_stop_where_a_compound_must_follow(
     world: World, forms: int, unsafe: bool
 ) -> None:
-    spec = CorpusSpec(templates=1, surface_forms=forms)
+    spec = CorpusSpec(templates=1, cooccurrence_templates=1, surface_forms=forms)
     probes = completions(world, spec, unsafe)
     ending = [c for c in BOOK.cores["reverse", 1][:forms] if c.endswith(" {a}")]
     assert ending, "at least one wording must be usable, whatever the spec"
