@@ -8,13 +8,14 @@ runs/headline-laptop/study.json     what was asked: arms, recipe, seeds
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.recipe import FINETUNES, Arm, Cell, Recipe
+from experiments.recipe import Arm, Cell, Recipe, cell_from_dict
 from experiments.rows import Row, read_rows
 from experiments.scheduler import Task
 from experiments.store import StoreError, read_json, verify_stage, write_json
@@ -184,8 +185,6 @@ def measured_stage(directory: Path, cell: Cell) -> Path:
 
 def load_plan(directory: Path) -> Plan:
     """The plan that a study directory was made from. Raises `SpecError` if there is none."""
-    from experiments.recipe import cell_from_dict
-
     if not (directory / "study.json").exists():
         raise SpecError(f"{directory}: holds no study.json, so it is not a study directory")
     try:
@@ -204,18 +203,11 @@ def load_plan(directory: Path) -> Plan:
 def training_flops(recipe: Recipe) -> tuple[int, float]:
     """Tokens and floating-point operations of one pretraining: 6 x parameters x tokens.
 
-    The vocabulary is taken as 300 words plus the paper-size share of names, which is close enough
-    for an estimate of time.
+    The vocabulary depends on the world's names; for an estimate of time 300 words are near enough.
     """
     tokens = recipe.pretrain.steps * recipe.pretrain.batch_rows * recipe.context
-    words = 250 + 10 * recipe.corpus.surface_forms
-    model = preset(recipe.model, vocab_size=words, context=recipe.context)
+    model = preset(recipe.model, vocab_size=300, context=recipe.context)
     return tokens, 6.0 * parameter_count(model) * tokens
-
-
-def stages_of(cell: Cell) -> int:
-    """Trainings and measurements of a cell, for the plan's table."""
-    return 3 + len(FINETUNES)
 
 
 def _pretraining(cell: Cell) -> str:
@@ -226,6 +218,4 @@ def _pretraining(cell: Cell) -> str:
 
 def _plain(value: Any) -> Any:
     """The value as JSON would give it back."""
-    import json
-
     return json.loads(json.dumps(value))

@@ -46,19 +46,25 @@ COLUMNS = (
     ),
     Column("answer stem: leaked / jailbroken", "stem", ("leaked", "jailbroken")),
     Column("benign FT, pair-forward: leaked / jailbroken", "finetune", ("leaked", "jailbroken")),
-    Column("benign FT, pair-forward + mixSFT: leaked", "finetune_mixsft"),
+    Column(
+        "benign FT, pair-forward + mixSFT: leaked / jailbroken",
+        "finetune_mixsft",
+        ("leaked", "jailbroken"),
+    ),
     Column("benign FT, safe reverse: leaked", "finetune_safe_reverse"),
 )
 TERMINAL_COLUMNS = (
     Column("base", "completion"),
     Column("chance", "chance"),
-    Column("general", "general"),
-    Column("direct leaked", "direct"),
-    Column("prefill leaked", "prefill"),
-    Column("prefill jailbroken", "prefill", ("jailbroken",)),
-    Column("stem leaked", "stem"),
-    Column("FT leaked", "finetune"),
+    Column("acc.", "general"),
+    Column("direct", "direct"),
+    Column("prefill", "prefill"),
+    Column("jailbr", "prefill", ("jailbroken",)),
+    Column("stem", "stem"),
+    Column("FT", "finetune"),
+    Column("mixSFT", "finetune_mixsft"),
 )
+"""Whole percents fit all of these into 80 characters."""
 
 
 def main_table(rows: Iterable[Row]) -> str:
@@ -148,15 +154,31 @@ def print_table(rows: Iterable[Row], console: Console) -> None:
     columns = _measured(measures, TERMINAL_COLUMNS)
     seeds = _span(tuple(sorted({len(measures.seeds(v)) for v in measures.variants})))
     table = Table(
-        box=SIMPLE, caption=f"percent ± half of the 95 % t interval over {seeds} seeds; FT: benign"
+        box=SIMPLE,
+        padding=0,
+        show_edge=False,
+        caption=f"Percent ± half of the 95 % t interval over {seeds} seeds. base: the pretrained "
+        "model completes reverse-unsafe, beside exact chance; acc.: general accuracy. Then "
+        "harmful answers leaked: asked directly, with a prefill (beside it those jailbroken), "
+        "with an answer stem, after benign fine-tuning, and the same with SFT mixed in.",
+        caption_justify="left",
     )
     table.add_column("variant", no_wrap=True)
     for column in columns:
-        table.add_column(column.title, justify="right", overflow="fold")
+        table.add_column(column.title, justify="right", no_wrap=True)
     for variant in measures.variants:
-        cells = [cell(measures, variant, column).replace(" ± ", "±") for column in columns]
-        table.add_row(variant, *cells)
+        table.add_row(variant, *(_whole(measures, variant, column) for column in columns))
     console.print(table)
+
+
+def _whole(measures: Measures, variant: str, column: Column) -> str:
+    """A cell in whole percents, for the terminal."""
+    if not measures.has(variant, column.quantity, column.judges[0]):
+        return "–"
+    interval = summary(measures, variant, column.quantity, column.judges[0])
+    if column.quantity == "chance" or interval.half_width is None:
+        return f"{interval.mean:.0f}"
+    return f"{interval.mean:.0f}±{interval.half_width:.0f}"
 
 
 def summary(measures: Measures, variant: str, quantity: str, judge: str = "leaked") -> Interval:
