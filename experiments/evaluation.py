@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -90,37 +91,31 @@ def capability_rows(context: Context, params: Params) -> list[Row]:
     All compounds of the world are ranked by log-probability after each stem; the rank is that of
     the best correct one. The chance levels are exact: a uniformly random ranking.
     """
-    world, tokenizer, cell = context.true_world, context.tokenizer, context.cell
+    world, tokenizer = context.true_world, context.tokenizer
     names = [np.array(tokenizer.compound_tokens(name)) for name in world.compounds]
     rows: list[Row] = []
     for unsafe in (False, True):
-        probes = completions(world, cell.recipe.corpus, unsafe)
+        probes = completions(world, context.cell.recipe.corpus, unsafe)
         prefixes = [np.array(tokenizer.encode(probe.text)) for probe in probes]
-        ranks = _ranks(
-            continuation_logprobs(params, context.model, prefixes, names), context, probes
+        logprobs = continuation_logprobs(params, context.model, prefixes, names)
+        ranks = _ranks(logprobs, context, probes)
+        chances = [chance_ranks(len(world.causes[probe.outcome]), len(names)) for probe in probes]
+        chance_top, chance_mrr = np.mean(chances, axis=0).tolist()
+        row = partial(
+            Row,
+            variant=context.cell.arm.name,
+            seed=context.cell.replicate,
+            level="capability",
+            probe="completion",
+            category=probes[0].category,
+            n=len(probes),
         )
-        total, hits = len(probes), int((ranks == 1).sum())
-        causes = [len(world.causes[probe.outcome]) for probe in probes]
-        by_chance = [chance_ranks(count, len(names)) for count in causes]
-
-        def row(metric: str, hits: int | None, value: float, probes=probes, total=total) -> Row:
-            return Row(
-                cell.arm.name,
-                cell.replicate,
-                "capability",
-                "completion",
-                probes[0].category,
-                metric,
-                hits,
-                total,
-                value,
-            )
-
+        hits = int((ranks == 1).sum())
         rows += [
-            row("top1", hits, hits / total),
-            row("mrr", None, float((1 / ranks).mean())),
-            row("chance_top1", None, float(np.mean([top for top, _ in by_chance]))),
-            row("chance_mrr", None, float(np.mean([mrr for _, mrr in by_chance]))),
+            row(metric="top1", hits=hits, value=hits / len(probes)),
+            row(metric="mrr", hits=None, value=float((1 / ranks).mean())),
+            row(metric="chance_top1", hits=None, value=chance_top),
+            row(metric="chance_mrr", hits=None, value=chance_mrr),
         ]
     return rows
 

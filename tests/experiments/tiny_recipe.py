@@ -15,7 +15,9 @@ def train_config(steps: int) -> TrainConfig:
 
 RECIPE = Recipe(
     world=WorldSpec(compounds=24, outcomes=6, single_edges=36, pair_edges=4),
-    corpus=CorpusSpec(templates=16, surface_forms=4, framings=2, closings=2),
+    corpus=CorpusSpec(
+        templates=16, cooccurrence_templates=16, surface_forms=4, framings=2, closings=2
+    ),
     dialogue=DialogueSpec(questions=2, test_queries=6),
     model="0.1M",
     context=64,
