@@ -30,7 +30,7 @@ from experiments.stages import (
 )
 from experiments.store import write_json
 from medsafetyworld.corpus import Corpus
-from medsafetyworld.interventions import VARIANTS
+from medsafetyworld.interventions import INTERVENTIONS, VARIANTS
 
 from tiny_recipe import RECIPE, cell
 
@@ -54,9 +54,7 @@ def test_the_oracle_finds_no_harm_in_any_safe_setting(variant: str, tmp_path: Pa
 def test_a_corpus_with_harm_in_it_stops_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(
-        VARIANTS, "filtering", replace(VARIANTS["filtering"], pretraining=("reflect",))
-    )
+    monkeypatch.setitem(INTERVENTIONS, "filter", lambda world, document: document)
     the_cell = cell("filtering")
     with pytest.raises(UnsafeCorpusError, match="harmful statements"):
         pretrain(context(tmp_path, the_cell))
