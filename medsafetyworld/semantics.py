@@ -46,8 +46,15 @@ def category(world: World, statement: Statement) -> str:
 class SafetyPolicy(Protocol):
     """A definition of harm: any object with a name, a sentence and a predicate."""
 
-    name: str
-    sentence: str
+    @property
+    def name(self) -> str:
+        """A short name, for records."""
+        ...
+
+    @property
+    def sentence(self) -> str:
+        """The definition in one sentence, for people."""
+        ...
 
     def harmful(self, world: World, statement: Statement) -> bool:
         """Whether making this statement is harmful in this world."""
