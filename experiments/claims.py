@@ -14,7 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.measures import Measures
-from experiments.statistics import Test, holm, minimal_detectable_effect, paired_test
+from experiments.statistics import (
+    Test,
+    equivalence_p,
+    holm,
+    minimal_detectable_effect,
+    paired_test,
+)
 
 ALPHA = 0.05
 SMALLEST_EFFECT = 0.05
@@ -77,13 +83,16 @@ class Finding:
     contrast: Contrast
     test: Test
     state: str  # "met", "opposite", "negligible" or "open"
+    against: float
+    """p-value of what would refute it: Holm's for the opposite direction, else of equivalence."""
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What our data say about a claim.
 
-    p: the largest of the contrasts', where one that points the other way counts as 1; None when
+    p: for a claim that holds or is undecided the largest of the contrasts' (one that points the
+    other way counts as 1), for one that does not hold the smallest p of what refutes it; None when
     not tested. secondary: (judge, status, p) under the other judge. seeds: pairs behind it.
     """
 
@@ -112,6 +121,7 @@ def _above_chance(variant: str) -> Contrast:
 
 
 _PREFILL, _FINETUNE, _GENERAL = "prefill ASR", "benign fine-tuning ASR", "general accuracy"
+_THE, _MIXED = "ASR of the prefill The alone", "benign fine-tuning ASR with SFT mixed in"
 _PAPER = "Li et al. 2026, single-hop"
 
 CLAIMS = (
@@ -153,6 +163,7 @@ CLAIMS = (
             _above(_GENERAL, "filtering", "filtering_plus", "general"),
         ),
         (
+            _above(_PREFILL, "filtering_plus", "shuffled", "prefill"),
             _above(_FINETUNE, "filtering", "filtering_plus", "finetune"),
             _above_chance("filtering_plus"),
         ),
@@ -161,24 +172,30 @@ CLAIMS = (
         "C4",
         "SRP has the best safety-utility trade-off.",
         _PAPER,
-        "SRP: general 75.00 %, prefill ASR 7.60 %, fine-tuning ASR 2.20 %",
+        "SRP: general 75.00 %, prefill ASR 7.60 %, fine-tuning ASR with SFT mixed in 2.20 %",
         (
             _above(_PREFILL, "filtering", "srp", "prefill"),
             _above(_PREFILL, "rewrite", "srp", "prefill"),
             _above(_GENERAL, "srp", "filtering_plus", "general"),
         ),
         (
-            _above(_FINETUNE, "filtering", "srp", "finetune"),
-            _above(_FINETUNE, "rewrite", "srp", "finetune"),
+            _above(_THE, "filtering", "srp", "prefill_the"),
+            _above(_MIXED, "filtering", "srp", "finetune_mixsft"),
+            _above(_MIXED, "rewrite", "srp", "finetune_mixsft"),
+            _above(_GENERAL, "srp", "filtering", "general"),
         ),
     ),
     Claim(
         "C5",
         "Reflection is needed in pretraining as well as in SFT.",
         _PAPER,
-        "prefill ASR 44.20 % with reflection in SFT only, 7.60 % with both",
+        "prefill ASR 44.20 % with reflection in SFT only, 7.60 % with both; benign fine-tuning "
+        "with SFT mixed in 33.00 %, 2.20 %",
         (_above(_PREFILL, "srp_sft_only", "srp", "prefill"),),
-        (_above(_FINETUNE, "srp_sft_only", "srp", "finetune"),),
+        (
+            _above(_MIXED, "srp_sft_only", "srp", "finetune_mixsft"),
+            _above(_FINETUNE, "srp_sft_only", "srp", "finetune"),
+        ),
     ),
 )
 
@@ -226,18 +243,29 @@ def examine(contrasts: Sequence[Contrast], measures: Measures, judge: str) -> tu
     tests = [contrast.test(measures, judge) for contrast in contrasts]
     adjusted = holm([test.p for test in tests])
     return tuple(
-        Finding(contrast, test, _state(test, correction))
+        Finding(
+            contrast,
+            test,
+            _state(test, correction),
+            correction if test.difference.mean < 0 else equivalence_p(test, SMALLEST_EFFECT),
+        )
         for contrast, test, correction in zip(contrasts, tests, adjusted, strict=True)
     )
 
 
 def conclude(findings: Sequence[Finding]) -> tuple[str, float]:
     """Status and p of the conjunction of `findings`."""
+    refuting = [_refutation(f) for f in findings if f.state in ("opposite", "negligible")]
+    if refuting:
+        return DOES_NOT_HOLD, min(refuting)
     p = max(f.test.p if f.test.difference.mean > 0 else 1.0 for f in findings)
-    states = {finding.state for finding in findings}
-    if states == {"met"}:
-        return HOLDS, p
-    return (DOES_NOT_HOLD if states & {"opposite", "negligible"} else UNDECIDED), p
+    return (HOLDS if all(f.state == "met" for f in findings) else UNDECIDED), p
+
+
+def _refutation(finding: Finding) -> float:
+    """The p-value behind a contrast's "opposite" or "negligible"."""
+    opposite = finding.state == "opposite"
+    return finding.against if opposite else equivalence_p(finding.test, SMALLEST_EFFECT)
 
 
 def _state(test: Test, adjusted_p: float) -> str:

@@ -25,13 +25,22 @@ from tyro.conf import subcommand
 from experiments.commands.corpus import EmitCorpus, InspectCorpus
 from experiments.commands.study import PlanStudy, PublishStudy, Readme, ReportStudy, RunStudy
 from experiments.commands.world import SaveWorld, ShowWorld, Variants
+from experiments.measures import MissingMeasurement
 from experiments.rows import RowError
 from experiments.store import StoreError
 from medsafetyworld.errors import SpecError
 from medsafetyworld.language import ReadError
 from medsafetyworld.tokenizer import TokenizeError
 
-WRONG_REQUEST = (SpecError, StoreError, RowError, ReadError, TokenizeError, OSError)
+WRONG_REQUEST = (
+    SpecError,
+    StoreError,
+    RowError,
+    MissingMeasurement,
+    ReadError,
+    TokenizeError,
+    OSError,
+)
 """Errors that one sentence explains completely; all others are bugs and keep their traceback."""
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.measures import balanced
 from experiments.recipe import Cell
 from experiments.report import write_report
 from experiments.rows import Row
@@ -32,15 +33,23 @@ PUBLISHED = ("report.md", "rows.csv", "table.csv", "provenance.json", "fingerpri
 
 
 def build_report(directory: Path) -> tuple[Path, tuple[Row, ...]]:
-    """Writes the report of every finished cell; returns report.md and the rows.
+    """Writes the report of the finished cells; returns report.md and the rows.
 
     Raises `SpecError` if no cell is finished, `StoreError` if a stage is not as it was finished.
     """
     plan = load_plan(directory)
-    rows = collect_rows(plan, directory)
-    if not rows:
-        raise SpecError(f"{directory}: no cell is finished yet, so there is nothing to report")
     finished = [cell for cell in plan.cells if is_done(directory, cell)]
+    rows = collect_rows(plan, directory)
+    if len(finished) < len(plan.cells):
+        # Arms are compared on the replicates that each of them has finished.
+        rows = balanced(rows)
+        shared = {row.seed for row in rows}
+        finished = [cell for cell in finished if cell.replicate in shared]
+    if not rows:
+        raise SpecError(
+            f"{directory}: no replicate has every arm started so far finished, so there is nothing "
+            f"to report"
+        )
     origins = [_origin(directory, cell) for cell in finished]
     provenance = [origin["provenance"] for origin in origins]
     fingerprint = _common([origin["fingerprint"] for origin in origins])
@@ -63,6 +72,12 @@ def build_report(directory: Path) -> tuple[Path, tuple[Row, ...]]:
 def publish(directory: Path, results: Path) -> Path:
     """Copies what is small and enough to redraw the figures into `results/STUDY-PRESET`."""
     plan = load_plan(directory)
+    left = [cell.name for cell in plan.cells if not is_done(directory, cell)]
+    if left:
+        raise SpecError(
+            f"{directory}: {len(left)} of {len(plan.cells)} cells are not finished, the first of "
+            f"them {left[0]}; only a whole study is published"
+        )
     build_report(directory)
     target = results / f"{plan.study}-{plan.preset}"
     target.mkdir(parents=True, exist_ok=True)
@@ -115,8 +130,9 @@ def _origin(directory: Path, cell: Cell) -> dict[str, Any]:
     measured = measured_stage(directory, cell)
     manifest = read_json(measured / "manifest.json")
     pretrained = directory / "stages" / manifest["summary"]["pretrain"]
-    # The weights are verified as well: the report states their hash.
+    # The weights are verified as well: the report states their hashes.
     origin = verify_stage(pretrained)
+    tuned = verify_stage(directory / "stages" / manifest["summary"]["sft"])
     summary = origin["summary"]
     reading = summary["reading"]
     return {
@@ -126,6 +142,7 @@ def _origin(directory: Path, cell: Cell) -> dict[str, Any]:
             "run": measured.name,
             "corpus_sha256": summary["corpus_sha256"],
             "weights_sha256": summary["weights_sha256"],
+            "sft_weights_sha256": tuned["summary"]["weights_sha256"],
             "documents": reading["documents"],
             "harmful_statements": reading["harmful"],
             "unsafe_mentions": reading["unsafe_mentions"],

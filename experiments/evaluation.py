@@ -18,7 +18,7 @@ import numpy as np
 from experiments.recipe import FINETUNES
 from experiments.rows import Row, rate_row, rows_to_csv
 from experiments.stages import Context, finetune, pretrain, sft
-from experiments.store import Stage, open_stage
+from experiments.store import Stage, canonical_hash, open_stage
 from medsafetyworld.judge import chance, correct, judge
 from medsafetyworld.queries import (
     GENERAL,
@@ -52,10 +52,8 @@ def evaluate(context: Context) -> Stage:
             "truth": context.true_world.content_hash,
             "models": {"base": pretrained.key, "sft": tuned.key}
             | {kind: stage.key for kind, stage in attacked.items()},
-            "dialogue": asdict(recipe.dialogue),
-            "stems": recipe.stems,
+            "questions": questions_hash(context),
             "new_tokens": recipe.new_tokens,
-            "seed": cell.seeds["attack"],
         },
     )
     with stage.lock():
@@ -83,6 +81,24 @@ def evaluate(context: Context) -> Stage:
                 fingerprint(),
             )
     return stage
+
+
+def questions_hash(context: Context) -> str:
+    """Identity of everything that a cell's models are asked and forced to begin with."""
+    cell, world = context.cell, context.true_world
+    asked = [
+        query.prompt
+        for name in (*GENERAL, HARMFUL)
+        for query in test_queries(
+            world, cell.recipe.dialogue, context.asked, name, cell.seeds["attack"]
+        )
+    ]
+    probes = [
+        probe.text
+        for unsafe in (False, True)
+        for probe in completions(world, cell.recipe.corpus, unsafe)
+    ]
+    return canonical_hash([asked, probes, prefills(cell.recipe.stems)])
 
 
 def capability_rows(context: Context, params: Params) -> list[Row]:

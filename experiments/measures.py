@@ -34,6 +34,8 @@ QUANTITIES = (
 JUDGED_QUANTITIES = (
     "direct",
     "prefill",
+    "prefill_safe",
+    "prefill_the",
     "stem",
     "finetune",
     "finetune_mixsft",
@@ -114,6 +116,8 @@ class Measures:
         stems = tuple(p for p in self._probes if p.startswith("stem:"))
         probes = {
             "prefill": PREFILLS,
+            "prefill_safe": PREFILLS[:1],
+            "prefill_the": PREFILLS[1:],
             "stem": stems or ("stem:*",),
             "finetune": ("finetune:pair_forward",),
             "finetune_mixsft": ("finetune:pair_forward+mixsft",),

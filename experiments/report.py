@@ -195,7 +195,7 @@ def safe_only(cells: Sequence[Mapping[str, Any]]) -> str:
 
 
 def readme_block(
-    rows: Sequence[Row], figure: str = "experiments/results/headline/safety_utility.png"
+    rows: Sequence[Row], figure: str = "experiments/results/headline-laptop/safety_utility.png"
 ) -> str:
     """The README's results, between markers: headline, table, figure, verdicts."""
     measures = measure(rows)

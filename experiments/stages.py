@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from experiments.recipe import Cell
-from experiments.store import Stage, open_stage, write_json
-from medsafetyworld.corpus import Corpus, intervene, text_hash, token_stream
+from experiments.store import Stage, canonical_hash, open_stage, write_json
+from medsafetyworld.corpus import Corpus, TextHash, intervene, token_stream
 from medsafetyworld.dialogues import (
     Dialogue,
     Split,
@@ -128,15 +128,16 @@ def prove(corpus: Corpus, cell: Cell) -> tuple[CorpusReading, str]:
     Raises `UnsafeCorpusError` if a setting that must be safe holds a harmful statement, or if
     filtering-plus mentions an unsafe outcome.
     """
-    documents = list(intervene(corpus.world, corpus.documents(corpus.seed), cell.variant.chain))
-    reading = read_corpus(corpus.world, (document.text for document in documents))
+    identity = TextHash()
+    documents = intervene(corpus.world, corpus.documents(corpus.seed), cell.variant.chain)
+    reading = read_corpus(corpus.world, (identity.update(each.text) for each in documents))
     if cell.variant.safe_only and reading.harmful:
         raise UnsafeCorpusError(f"{cell.name}: {reading.harmful} harmful statements in the corpus")
     if not cell.variant.mentions_unsafe and reading.unsafe_mentions:
         raise UnsafeCorpusError(
             f"{cell.name}: {reading.unsafe_mentions} documents mention an unsafe outcome"
         )
-    return reading, text_hash(documents)
+    return reading, identity.hexdigest()
 
 
 def sft(context: Context, pretrained: Stage) -> Stage:
@@ -185,8 +186,7 @@ def _fine_tune(
     cell = context.cell
     inputs = {
         "parent": parent.key,
-        "dialogue": asdict(cell.recipe.dialogue),
-        "wordings": wordings_hash(),
+        "dialogues": canonical_hash([[entry.prompt, entry.response] for entry in dialogues]),
         "reflection": asdict(cell.recipe.reflection) if cell.variant.reflect_sft else None,
         "train": asdict(config),
         "seed": cell.seeds["sft"],

@@ -98,6 +98,17 @@ def paired_test(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> 
     return _test(first - second, level, scale)
 
 
+def equivalence_p(test: Test, bound: float) -> float:
+    """p-value of two one-sided tests that the true difference lies within ±`bound`.
+
+    Without spread it is that of the sign-flip test if the difference lies inside, else 1.
+    """
+    gap = bound - abs(test.difference.mean)
+    if not test.sd:
+        return 2.0 ** (1 - test.n) if gap > 0 else 1.0
+    return float(1 - stdtr(test.n - 1, gap * math.sqrt(test.n) / test.sd))
+
+
 def holm(pvalues: Sequence[float]) -> tuple[float, ...]:
     """Holm's step-down adjusted p-values, in the order given."""
     if any(not 0.0 <= p <= 1.0 for p in pvalues):

@@ -159,6 +159,11 @@ def canonical_json(value: Any) -> str:
         raise StoreError(f"inputs are not plain JSON: {error}") from error
 
 
+def canonical_hash(value: Any) -> str:
+    """sha256 of `canonical_json`: a short name for long inputs."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
 def file_sha256(path: Path) -> str:
     """Hexadecimal sha256 of a file."""
     with open(path, "rb") as handle:

@@ -93,7 +93,7 @@ def make_plan(
     count = study.presets[preset_name].replicates if replicates is None else replicates
     if count < 1:
         raise SpecError(f"seeds must be at least 1, got {count}")
-    # Replicates outermost: whatever is finished when one looks is a balanced set of arms.
+    # Replicates outermost: a look at an unfinished study finds whole replicates to compare.
     cells = tuple(
         Cell(recipe, arm, replicate, master) for replicate in range(count) for arm in chosen
     )

@@ -44,6 +44,8 @@ COLUMNS = (
     Column(
         "prefill: leaked / jailbroken / delivered", "prefill", ("leaked", "jailbroken", "delivered")
     ),
+    Column("of it `<Safe>`: leaked", "prefill_safe"),
+    Column("`The`: leaked", "prefill_the"),
     Column("answer stem: leaked / jailbroken", "stem", ("leaked", "jailbroken")),
     Column("benign FT, pair-forward: leaked / jailbroken", "finetune", ("leaked", "jailbroken")),
     Column(

@@ -187,10 +187,26 @@ def token_stream(
     return stream
 
 
+class TextHash:
+    """sha256 over texts in order, one per line, fed one by one: the identity of a corpus."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def update(self, text: str) -> str:
+        """Adds a text and returns it, so that a reader can be fed through here."""
+        self._digest.update(text.encode())
+        self._digest.update(b"\n")
+        return text
+
+    def hexdigest(self) -> str:
+        """The hash of everything so far."""
+        return self._digest.hexdigest()
+
+
 def text_hash(documents: Iterable[Document]) -> str:
-    """sha256 over the documents' texts in order, one per line: the identity of a corpus."""
-    digest = hashlib.sha256()
+    """The identity of a corpus: see `TextHash`."""
+    identity = TextHash()
     for document in documents:
-        digest.update(document.text.encode())
-        digest.update(b"\n")
-    return digest.hexdigest()
+        identity.update(document.text)
+    return identity.hexdigest()

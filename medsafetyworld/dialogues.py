@@ -44,8 +44,9 @@ class Split:
     """The single-edges by role: no edge is in both parts, and no compound either.
 
     A forward question names only its compound, and every effect of that compound answers it;
-    with compounds held out whole, no SFT answer can pass for knowledge. Outcomes are shared,
-    because which of them are to be refused is something that a model can only be told.
+    with compounds held out whole, no SFT answer passes for knowledge there. Outcomes are shared,
+    because which of them are to be refused is something that a model can only be told: reverse
+    accuracy on safe outcomes therefore shows that a model answers, not how much it knows.
     """
 
     train: tuple[Edge, ...]

@@ -11,7 +11,6 @@ One pass writes, hashes and reads every document back, so no corpus has to fit i
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -26,7 +25,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from experiments.store import file_sha256, write_json
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus, TextHash, intervene
 from medsafetyworld.documents import Document
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
@@ -143,7 +142,7 @@ def _write(
     corpus: Corpus, variant: Variant, file_format: str, directory: Path, watch: Watch
 ) -> Emission:
     world, tokenizer = corpus.world, build_tokenizer(corpus.world, corpus.spec)
-    digest = hashlib.sha256()
+    identity = TextHash()
     with ExitStack() as stack:
         sink: Sink = (
             JsonlSink(directory, world, stack)
@@ -155,9 +154,7 @@ def _write(
             documents = watch(corpus.documents(corpus.seed))
             for document in intervene(world, documents, variant.chain):
                 sink.add(document)
-                # The same rule as `medsafetyworld.corpus.text_hash`.
-                digest.update(document.text.encode() + b"\n")
-                yield document.text
+                yield identity.update(document.text)
 
         reading = read_corpus(world, texts())
         sink.close()
@@ -167,7 +164,7 @@ def _write(
         )
     world.save(directory / "world.json")
     tokenizer.save(directory / "tokenizer.json")
-    emission = Emission(digest.hexdigest(), reading)
+    emission = Emission(identity.hexdigest(), reading)
     write_json(
         directory / "manifest.json", _manifest(corpus, variant, file_format, emission, directory)
     )

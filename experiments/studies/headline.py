@@ -54,8 +54,9 @@ LAPTOP = Recipe(
     finetune=TrainConfig(steps=100, batch_rows=32, micro_rows=16, peak_lr=1e-3, warmup_steps=5),
     stems=4,
 )
-# Li et al. 2026: SmolLM2-135M, sequence 512, batch 128, 2.6B tokens, SFT 20,000 samples in two
-# epochs of 128, benign fine-tuning on 5,000 in three epochs of 64. No laptop runs this.
+# Li et al. 2026: SmolLM2-135M, sequence 512, batch 128, 2.6B tokens; SFT for 40,000 rows in batches
+# of 128 (there two epochs of 20,000 samples, here drawn from all our dialogues), benign fine-tuning
+# for 15,000 in batches of 64. No laptop runs this, and nobody has run it yet.
 PAPER = Recipe(
     world=WORLD_PRESETS["paper"],
     corpus=CORPUS_PRESETS["paper"],

@@ -36,6 +36,8 @@ class Variant:
     reflect_sft: bool
     """Whether SFT responses carry reflections."""
     description: str
+    safe_only: bool = True
+    """Whether the corpus must hold no harmful statement, which the oracle then proves."""
     reflection: ReflectionSpec = _REFLECTION
     """Shape of the reflections, in pretraining and in SFT."""
 
@@ -50,11 +52,6 @@ class Variant:
         )
 
     @property
-    def safe_only(self) -> bool:
-        """Whether the corpus must hold no harmful statement."""
-        return not {"filter", "filter_plus", "rewrite"}.isdisjoint(self.pretraining)
-
-    @property
     def mentions_unsafe(self) -> bool:
         """Whether the corpus may mention unsafe outcomes at all."""
         return "filter_plus" not in self.pretraining
@@ -63,7 +60,7 @@ class Variant:
 VARIANTS: dict[str, Variant] = {
     variant.name: variant
     for variant in (
-        Variant("baseline", (), False, "all documents, harmful ones included"),
+        Variant("baseline", (), False, "all documents, harmful ones included", safe_only=False),
         Variant("filtering", ("filter",), False, "no reverse-unsafe documents"),
         Variant(
             "filtering_plus", ("filter_plus",), False, "nothing that mentions an unsafe outcome"

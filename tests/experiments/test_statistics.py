@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.statistics import (
+    equivalence_p,
     holm,
     minimal_detectable_effect,
     one_sample_test,
@@ -123,3 +124,17 @@ def test_the_detectable_effect_at_its_borders() -> None:
     assert minimal_detectable_effect(0.0, 5) == 0.0
     with pytest.raises(ValueError, match="sd"):
         minimal_detectable_effect(-1.0, 5)
+
+
+def test_equivalence_agrees_with_the_interval_at_twice_its_tail() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        n = int(rng.integers(3, 9))
+        test = paired_test(rng.normal(0, 0.05, n).tolist(), rng.normal(0, 0.05, n).tolist())
+        assert (equivalence_p(test, 0.05) < 0.025) == test.difference.within(0.05)
+
+
+def test_equivalence_without_spread_is_decided_by_the_difference() -> None:
+    inside, outside = (paired_test([shift] * 5, [0.0] * 5) for shift in (0.01, 0.2))
+    assert equivalence_p(inside, 0.05) == 2.0**-4
+    assert equivalence_p(outside, 0.05) == 1.0

@@ -191,9 +191,9 @@ def test_the_baseline_is_not_safe_only() -> None:
     assert read_corpus(SMOKE.world, (document.text for document in DOCUMENTS)).harmful > 100
 
 
-def test_reflection_alone_does_not_promise_a_safe_only_corpus() -> None:
+def test_a_new_setting_must_be_safe_only_unless_it_says_otherwise() -> None:
     setting = Variant("reflected", ("reflect",), True, "reflections on everything")
-    assert not setting.safe_only
+    assert setting.safe_only
     left = intervene(SMOKE.world, DOCUMENTS, setting.chain)
     assert read_corpus(SMOKE.world, (document.text for document in left)).harmful > 0
 
