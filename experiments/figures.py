@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
 from experiments.figure_style import CHANCE_COLOUR, mark, marker_size, save, styled
 from experiments.measures import Measures
@@ -138,7 +138,13 @@ def learning_curves(curves: Curves) -> Figure:
         axis.plot(*zip(*mean, strict=True), color=colour, linewidth=1.8, label=label(variant))
     axis.set_xlabel("pretraining tokens (millions)")
     axis.set_ylabel("loss (nats per token)")
-    axis.set_xlim(left=0)
+    # Most of the fall is over in the first tenth; on two log axes the arms come apart.
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    for ticks in (axis.xaxis, axis.yaxis):
+        ticks.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ticks.set_major_formatter(ScalarFormatter())
+        ticks.set_minor_formatter(NullFormatter())
     figure.legend(loc="outside right center")
     return figure
 
