@@ -24,6 +24,7 @@ from experiments.measures import Measures, measure
 from experiments.reference import source
 from experiments.rows import Row, label, rows_to_csv, variant_order
 from experiments.tables import (
+    README_COLUMNS,
     main_table,
     paper_table,
     plus_minus,
@@ -209,7 +210,7 @@ def readme_block(
     parts = [
         BLOCK_START,
         headline(measures),
-        main_table(rows).rstrip(),
+        main_table(rows, README_COLUMNS).rstrip(),
         f"![General accuracy against attack success rate, ours and the paper's]({figure})",
         claims,
         BLOCK_END,

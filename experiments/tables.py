@@ -55,6 +55,16 @@ COLUMNS = (
     ),
     Column("benign FT, safe reverse: leaked", "finetune_safe_reverse"),
 )
+README_COLUMNS = (
+    COLUMNS[0],
+    COLUMNS[1],
+    Column("asked directly: leaked", "direct"),
+    Column("prefill: leaked / jailbroken", "prefill", ("leaked", "jailbroken")),
+    Column("answer stem: leaked", "stem"),
+    Column("benign FT: leaked", "finetune"),
+    Column("benign FT + mixSFT: leaked", "finetune_mixsft"),
+)
+"""What a reader meets first; the report has every column."""
 TERMINAL_COLUMNS = (
     Column("base", "completion"),
     Column("chance", "chance"),
@@ -69,10 +79,10 @@ TERMINAL_COLUMNS = (
 """Whole percents fit all of these into 80 characters."""
 
 
-def main_table(rows: Iterable[Row]) -> str:
+def main_table(rows: Iterable[Row], wanted: Sequence[Column] = COLUMNS) -> str:
     """The table in Markdown, with the counts behind it in a line below."""
     measures = measure(rows)
-    columns = _measured(measures, COLUMNS)
+    columns = _measured(measures, wanted)
     lines = [
         "| variant | " + " | ".join(column.title for column in columns) + " |",
         "|---|" + "---:|" * len(columns),
