@@ -41,11 +41,14 @@ def headline(event: Event) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: "42 s", "12 min", "3 h 05 min"."""
+    """Seconds for people: "42 s", "12 min", "3 h 05 min", "40 days"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+    if minutes < 90:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60:02d} min" if hours < 72 else f"{hours // 24:,} days"
 
 
 def _print_line(console: Console, event: Event) -> None:
