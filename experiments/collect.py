@@ -69,9 +69,19 @@ def build_report(directory: Path) -> tuple[Path, tuple[Row, ...]]:
     return report, rows
 
 
-def publish(directory: Path, results: Path) -> Path:
-    """Copies what is small and enough to redraw the figures into `results/STUDY-PRESET`."""
+def publish(directory: Path, results: Path, name: str | None = None) -> Path:
+    """Copies what is small and enough to redraw the figures into `results/NAME`.
+
+    The name is STUDY-PRESET for a preset run as it is. Raises `SpecError` if cells are missing, or
+    if a study with other arms or seeds has no name of its own.
+    """
     plan = load_plan(directory)
+    asked_again = command(plan)
+    if name is None and asked_again != f"msw study run {plan.study} --preset {plan.preset}":
+        raise SpecError(
+            f"{directory}: not the preset as it is ({asked_again}); give it a name of its own with "
+            f"--name"
+        )
     left = [cell.name for cell in plan.cells if not is_done(directory, cell)]
     if left:
         raise SpecError(
@@ -79,7 +89,7 @@ def publish(directory: Path, results: Path) -> Path:
             f"them {left[0]}; only a whole study is published"
         )
     build_report(directory)
-    target = results / f"{plan.study}-{plan.preset}"
+    target = results / (name or f"{plan.study}-{plan.preset}")
     target.mkdir(parents=True, exist_ok=True)
     report = directory / "report"
     figures = sorted([*report.glob("*.png"), *report.glob("*.svg")])

@@ -135,12 +135,14 @@ class PublishStudy:
 
     directory: tyro.conf.Positional[Path]
     """The study's directory, e.g. runs/headline-laptop."""
+    name: str | None = None
+    """Folder under experiments/results (default: STUDY-PRESET; needed for other arms or seeds)."""
 
     def run(self) -> int:
         """Copies the files."""
         from experiments.collect import publish
 
-        target = publish(self.directory, RESULTS)
+        target = publish(self.directory, RESULTS, self.name)
         Console(highlight=False).print(f"The results are in [bold]{target}[/bold].", soft_wrap=True)
         return 0
 

@@ -1,0 +1,88 @@
+"""From finished cells to report and published results: whole studies, whole replicates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments.collect import build_report, publish
+from experiments.recipe import Arm
+from experiments.run import run_study
+from experiments.studies.headline import HEADLINE
+from experiments.study import Preset, Study, make_plan, write_plan
+from medsafetyworld.errors import SpecError
+
+from tiny_recipe import RECIPE
+
+STUDY = Study(
+    "tiny",
+    "does it report?",
+    (Arm("filtering", "filtering"), Arm("shuffled", "filtering", shuffled=True)),
+    {"tiny": Preset(RECIPE, replicates=2)},
+)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("study") / "runs"
+    report = run_study(STUDY, "tiny", directory, workers=2)
+    assert report == directory / "report" / "report.md"
+    return directory
+
+
+def test_a_finished_study_is_not_run_again(finished: Path) -> None:
+    stamps = {path: path.stat().st_mtime_ns for path in finished.glob("stages/*/manifest.json")}
+    before = (finished / "report" / "report.md").read_bytes()
+    run_study(STUDY, "tiny", finished, workers=2)
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    assert (finished / "report" / "report.md").read_bytes() == before
+
+
+def test_every_model_of_the_report_is_named_with_its_hashes(finished: Path) -> None:
+    provenance = json.loads((finished / "report" / "provenance.json").read_text())
+    assert {(entry["variant"], entry["seed"]) for entry in provenance} == {
+        (arm.name, seed) for arm in STUDY.arms for seed in (0, 1)
+    }
+    for entry in provenance:
+        assert entry["harmful_statements"] == 0
+        for name in ("corpus_sha256", "weights_sha256", "sft_weights_sha256"):
+            assert len(entry[name]) == 64
+
+
+def test_other_seeds_than_the_preset_s_need_a_name_of_their_own(tmp_path: Path) -> None:
+    write_plan(make_plan(HEADLINE, "smoke", replicates=1), tmp_path / "study")
+    with pytest.raises(SpecError, match="--name"):
+        publish(tmp_path / "study", tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_only_a_whole_study_is_published(finished: Path, tmp_path: Path) -> None:
+    target = publish(finished, tmp_path, "mine")
+    assert {"rows.csv", "report.md", "seeds.json", "safety_utility.png"} <= {
+        path.name for path in target.iterdir()
+    }
+    marker = finished / "cells" / "shuffled-s1.done.json"
+    held = marker.read_bytes()
+    marker.unlink()
+    try:
+        with pytest.raises(SpecError, match="1 of 4 cells are not finished"):
+            publish(finished, tmp_path, "again")
+        _, rows = build_report(finished)
+        assert {row.seed for row in rows} == {0}, "arms are compared on whole replicates"
+    finally:
+        marker.write_bytes(held)
+
+
+def test_a_changed_byte_is_refused_with_the_file_named(finished: Path) -> None:
+    path = next(finished.glob("stages/sft-*/weights.safetensors"))
+    held = path.read_bytes()
+    path.write_bytes(held[:-1] + bytes([held[-1] ^ 1]))
+    try:
+        with pytest.raises(RuntimeError, match=r"weights\.safetensors"):
+            build_report(finished)
+    finally:
+        path.write_bytes(held)
