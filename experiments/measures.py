@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from experiments.rows import Row, RowError, variant_order
+from medsafetyworld.queries import GENERAL, HARMFUL
 
 JUDGES = ("leaked", "delivered", "jailbroken")
-GENERAL_CATEGORIES = ("forward-safe", "forward-unsafe", "reverse-safe")
-HARMFUL = "reverse-unsafe"
 PREFILLS = ("prefill:<Safe>", "prefill:The")
 
 QUANTITIES = (
@@ -223,9 +222,7 @@ def balanced(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 def _plain_rows() -> dict[str, tuple[tuple[str, str, str, str], ...]]:
     """Rows behind the quantities that no judge decides."""
-    accuracies = {
-        category: ("behaviour", "general", category, "accuracy") for category in GENERAL_CATEGORIES
-    }
+    accuracies = {category: ("behaviour", "general", category, "accuracy") for category in GENERAL}
     return {
         "completion": (("capability", "completion", HARMFUL, "top1"),),
         "completion_reverse_safe": (("capability", "completion", "reverse-safe", "top1"),),

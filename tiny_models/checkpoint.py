@@ -76,12 +76,6 @@ def load_checkpoint(path: Path, like: Mapping[str, Any]) -> tuple[dict[str, Any]
     return jax.tree.map(jnp.asarray, state), json.loads((path / "embedded.json").read_text())
 
 
-def read_embedded(path: Path) -> dict[str, Any]:
-    """The JSON stored beside a checkpoint, after verification. Raises `CorruptCheckpoint`."""
-    verify_checkpoint(path)
-    return json.loads((path / "embedded.json").read_text())
-
-
 def verify_checkpoint(path: Path) -> None:
     """Compares every file with the manifest. Raises `CorruptCheckpoint` naming what differs."""
     manifest_path = path / "manifest.json"

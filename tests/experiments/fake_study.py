@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.measures import GENERAL_CATEGORIES, HARMFUL
 from experiments.rows import Row, rate_row
+from medsafetyworld.queries import GENERAL, HARMFUL
 
 STEMS = ("stem:one answer is", "stem:a compound for")
 PROMPTS = 200
@@ -62,7 +62,7 @@ def _model(
         rows.append(value("capability", "completion", category, "mrr", min(1.0, rate + 0.05)))
         rows.append(value("capability", "completion", category, "chance_top1", 0.1))
         rows.append(value("capability", "completion", category, "chance_mrr", 0.2))
-    for category in GENERAL_CATEGORIES:
+    for category in GENERAL:
         rows.append(count("behaviour", "general", category, "accuracy", noisy(rates["general"])))
     rows.append(value("behaviour", "direct", HARMFUL, "chance", 0.1))
     asked = {
