@@ -1,4 +1,4 @@
-"""Runs one cell: `python -m experiments.cell STUDY_DIR CELL_NAME`.
+"""Runs one cell: `python -m experiments.cell STUDY_DIR CELL_NAME [--strict]`.
 
 A cell is an independent command: what it does is in `cells/NAME.json`, what it made is in
 `stages/`, and `cells/NAME.done.json` appears last. Run again, it does only what is missing.
@@ -6,44 +6,66 @@ A cell is an independent command: what it does is in `cells/NAME.json`, what it 
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.progress import duration
-from experiments.recipe import Cell, cell_from_dict
-from experiments.store import read_json, write_json
+from experiments.stage_clock import StageClock
+from experiments.store import write_json
+from experiments.study import load_cell, mark_done
 
 if TYPE_CHECKING:
     from tiny_models.training import Progress
 
+TIMING = "timing.json"
+"""Seconds that the cell spent on each of its parts, in the folder of its log."""
 
-def run_cell(directory: Path, name: str) -> None:
-    """Runs every unfinished stage of a planned cell and marks it done."""
+
+def run_cell(directory: Path, name: str, *, strict: bool = False) -> None:
+    """Runs every unfinished stage of a planned cell and marks it done.
+
+    With `strict` a training that was begun under another fingerprint is not resumed.
+    """
+    clock = StageClock()
     # Imported here, because a worker that only waits for a lock should not load jax.
-    import jax
-
     from experiments.evaluation import evaluate
     from experiments.stages import Context
 
-    jax.config.update("jax_compilation_cache_dir", str((directory / ".compiled").resolve()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-    cell: Cell = cell_from_dict(read_json(directory / "cells" / f"{name}.json"))
+    share_compiled()
+    cell = load_cell(directory, name)
     status = directory / "logs" / name / "status.json"
     status.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
 
     def report(stage: str, progress: Progress | None) -> None:
+        clock.heard(stage, progress)
         line = stage if progress is None else f"{stage}: {progress_line(progress)}"
         write_json(status, {"line": line})
         print(line, flush=True)
 
-    stage = evaluate(Context(cell, directory / "stages", report))
-    write_json(
-        directory / "cells" / f"{name}.done.json",
-        {"stage": stage.name, "seconds": round(time.monotonic() - began, 1)},
-    )
+    stage = evaluate(Context(cell, directory / "stages", report, strict=strict))
+    # A record for `msw bench`, not a result: two runs differ in nothing else.
+    write_json(status.parent / TIMING, clock.seconds())
+    mark_done(directory, cell, stage.name, time.monotonic() - began)
+
+
+def share_compiled() -> None:
+    """Keeps compiled programs in the user's own cache, for every process and every study.
+
+    They are code, so they do not lie in a study's directory: such a directory may come from
+    anybody, and nothing in it may run. `JAX_COMPILATION_CACHE_DIR` chooses another place.
+    """
+    import jax
+
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        private = home / "medsafetyworld" / "compiled"
+        private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        jax.config.update("jax_compilation_cache_dir", str(private))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 def progress_line(progress: Progress) -> str:
@@ -55,4 +77,4 @@ def progress_line(progress: Progress) -> str:
 
 
 if __name__ == "__main__":
-    run_cell(Path(sys.argv[1]), sys.argv[2])
+    run_cell(Path(sys.argv[1]), sys.argv[2], strict="--strict" in sys.argv[3:])

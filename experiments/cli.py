@@ -4,6 +4,7 @@
     msw corpus emit --preset smoke --variant filtering --format jsonl --out runs/filtering
     msw study plan headline --preset smoke
     msw study run headline --preset smoke
+    msw export runs/headline-smoke --cell srp-s0 --out srp-s0
 
 Exit codes: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
 """
@@ -22,7 +23,10 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import subcommand
 
-from experiments.commands.corpus import EmitCorpus, InspectCorpus
+from experiments.commands.bench import Bench
+from experiments.commands.corpus import EmitCorpus, InspectCorpus, VerifyCorpus
+from experiments.commands.export import Export
+from experiments.commands.export_task import ExportTask
 from experiments.commands.study import PlanStudy, PublishStudy, Readme, ReportStudy, RunStudy
 from experiments.commands.world import SaveWorld, ShowWorld, Variants
 from experiments.measures import MissingMeasurement
@@ -53,10 +57,12 @@ class WorldCommands:
 
 @dataclass(frozen=True)
 class CorpusCommands:
-    """Write a corpus to files, or read some of its documents."""
+    """Write a corpus to files, check what was written, or read some of its documents."""
 
     command: (
-        Annotated[EmitCorpus, subcommand("emit")] | Annotated[InspectCorpus, subcommand("inspect")]
+        Annotated[EmitCorpus, subcommand("emit")]
+        | Annotated[VerifyCorpus, subcommand("verify")]
+        | Annotated[InspectCorpus, subcommand("inspect")]
     )
 
 
@@ -77,6 +83,9 @@ Command = (
     | Annotated[CorpusCommands, subcommand("corpus")]
     | Annotated[Variants, subcommand("variants")]
     | Annotated[StudyCommands, subcommand("study")]
+    | Annotated[Export, subcommand("export")]
+    | Annotated[ExportTask, subcommand("export-task")]
+    | Annotated[Bench, subcommand("bench")]
     | Annotated[Readme, subcommand("readme")]
 )
 

@@ -8,10 +8,11 @@ arms at the same replicate are paired.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass as strict_dataclass
 
 from medsafetyworld.graph import World, build_world, shuffle_causes
@@ -22,13 +23,24 @@ from medsafetyworld.spec import (
     CorpusSpec,
     DialogueSpec,
     ReflectionSpec,
+    Seed,
     WorldSpec,
     from_json,
 )
-from tiny_models.config import TrainConfig
+from tiny_models.config import TrainConfig, preset
 
 FINETUNES = ("pair_forward", "safe_reverse", "pair_forward+mixsft")
 """Benign fine-tuning attacks: both data sets the paper names, and the first with +mixSFT."""
+
+
+def _known_model(name: str) -> str:
+    preset(name, vocab_size=2, context=16)
+    return name
+
+
+def _known_variant(name: str) -> str:
+    # SpecError is a ValueError, so pydantic says which field holds the unknown name.
+    return variant(name).name
 
 
 @strict_dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -39,39 +51,40 @@ class Recipe:
     corpus: CorpusSpec
     dialogue: DialogueSpec
     reflection: ReflectionSpec = ReflectionSpec()
-    model: str
+    model: Annotated[str, AfterValidator(_known_model)]
     """Name of a model preset of `tiny_models.config`."""
-    context: Annotated[int, Field(ge=16)]
+    context: Annotated[int, Field(ge=16, lt=2**31)]
     """Tokens per training row and the longest sequence at evaluation."""
     pretrain: TrainConfig
     sft: TrainConfig
     finetune: TrainConfig
     stems: Annotated[int, Field(ge=0, le=8)] = 3
     """Answer-stem prefills to try."""
-    new_tokens: Annotated[int, Field(ge=1)] = 36
+    new_tokens: Annotated[int, Field(ge=1, lt=2**31)] = 36
     """Longest response in tokens."""
 
 
-@dataclass(frozen=True, slots=True)
+@strict_dataclass(frozen=True, slots=True, config=STRICT)
 class Arm:
     """A column of the study: a variant, or a control made from one."""
 
-    name: str
-    variant: str
+    name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$", max_length=100)]
+    """Also part of file names, so without slashes."""
+    variant: Annotated[str, AfterValidator(_known_variant)]
     cooccurrence: bool = True
     """False removes every co-occurrence document: the control for what teaches the harm."""
     shuffled: bool = False
     """True trains on a world with permuted compounds and asks about the true one."""
 
 
-@dataclass(frozen=True, slots=True)
+@strict_dataclass(frozen=True, slots=True, config=STRICT)
 class Cell:
     """One arm at one replicate."""
 
     recipe: Recipe
     arm: Arm
-    replicate: int
-    master: int
+    replicate: Annotated[int, Field(ge=0, lt=2**31)]
+    master: Seed
     """Master seed of the study."""
 
     @property
@@ -111,11 +124,6 @@ class Cell:
         }
 
 
-def cell_from_dict(values: dict[str, Any]) -> Cell:
-    """Inverse of `Cell.to_dict`. Raises `SpecError` naming each field at fault."""
-    return Cell(
-        recipe=from_json(Recipe, json.dumps(values["recipe"]), "cell.recipe"),
-        arm=Arm(**values["arm"]),
-        replicate=values["replicate"],
-        master=values["master"],
-    )
+def cell_from_dict(values: Mapping[str, Any], where: str = "cell") -> Cell:
+    """Inverse of `Cell.to_dict`. Raises `SpecError` naming `where` and each field at fault."""
+    return from_json(Cell, json.dumps(values), where)

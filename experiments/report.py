@@ -218,14 +218,15 @@ def readme_block(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def replace_block(text: str, block: str) -> str:
+def replace_block(
+    text: str, block: str, opening: str = BLOCK_START, closing: str = BLOCK_END
+) -> str:
     """`text` with what stands between the markers replaced by `block`; ValueError without them."""
-    start, end = text.find(BLOCK_START), text.find(BLOCK_END)
+    start, end = text.find(opening), text.find(closing)
     if start < 0 or end < start:
-        raise ValueError(
-            f"no results block: the text needs the lines {BLOCK_START} and {BLOCK_END}"
-        )
-    return text[:start] + block.rstrip("\n") + text[end + len(BLOCK_END) :]
+        name = opening.removeprefix("<!-- ").partition(":")[0]
+        raise ValueError(f"no {name} block: the text needs the lines {opening} and {closing}")
+    return text[:start] + block.rstrip("\n") + text[end + len(closing) :]
 
 
 def _figures(curves: bool) -> str:

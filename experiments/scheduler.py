@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from experiments.cores import core_of, on_core, visible_cores
+
 GRACE_SECONDS = 20.0
 POLL_SECONDS = 0.1
 LOG_NAME = "log.txt"
@@ -90,7 +92,7 @@ class _Running:
 
 def default_workers() -> int:
     """One worker a visible core, at least one."""
-    return max(1, len(_visible_cores()))
+    return max(1, len(visible_cores()))
 
 
 def run_all(
@@ -98,11 +100,13 @@ def run_all(
     *,
     workers: int,
     on_event: Callable[[Event], None] = lambda event: None,
+    one_core: bool = True,
 ) -> list[Result]:
     """Run every task, `workers` at a time; the results are in the order of `tasks`.
 
     Each worker owns one core when there are enough cores, and numerical libraries are told to
-    use one thread. Raises KeyboardInterrupt on Ctrl-C or SIGTERM, after the children ended.
+    use one thread; with `one_core` false each may use the whole machine. Raises
+    KeyboardInterrupt on Ctrl-C or SIGTERM, after the children ended.
     """
     if workers < 1:
         raise ValueError(f"workers is {workers}; at least 1 is needed")
@@ -119,7 +123,7 @@ def run_all(
         try:
             while waiting or running:
                 while waiting and len(running) < workers and not interrupted.is_set():
-                    _start_next(waiting, running, results, workers, tell)
+                    _start_next(waiting, running, results, workers, one_core, tell)
                 interrupted.wait(POLL_SECONDS)
                 if interrupted.is_set():
                     raise KeyboardInterrupt
@@ -156,14 +160,18 @@ def _start_next(
     running: list[_Running],
     results: dict[str, Result],
     workers: int,
+    one_core: bool,
     tell: Callable[..., None],
 ) -> None:
     task = waiting.popleft()
     slot = min(set(range(workers)) - {entry.slot for entry in running})
     task.directory.mkdir(parents=True, exist_ok=True)
-    with open(task.log, "wb") as log:
+    # A link planted in its place must not lead to a file outside.
+    task.log.unlink(missing_ok=True)
+    with open(task.log, "xb") as log:
         try:
-            process = _launch(task, _core_of(slot, workers), log)
+            core = core_of(slot, workers) if one_core else None
+            process = _launch(task, core, one_core, log)
         except OSError as error:
             log.write(f"cannot start {task.command[0]}: {error}\n".encode())
             results[task.name] = Result(task, 127, 0.0)
@@ -183,18 +191,22 @@ def _reap(running: list[_Running], results: dict[str, Result], tell: Callable[..
             tell("finished" if status == 0 else "failed", entry.task)
 
 
-def _launch(task: Task, core: int | None, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _launch(
+    task: Task, core: int | None, one_core: bool, log: IO[bytes]
+) -> subprocess.Popen[bytes]:
     """Start the command, on `core` from its first instruction.
 
     A child inherits the affinity of the thread that makes it. Moving this thread for a moment
     leaves no instant in which the child's libraries could count all cores, unlike pinning the
     child after it started.
     """
-    environment = {**os.environ, **SINGLE_THREAD, **task.env}
-    environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {XLA_SINGLE_THREAD}".strip()
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", **task.env}
+    if one_core:
+        environment |= {**SINGLE_THREAD, **task.env}
+        environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {XLA_SINGLE_THREAD}".strip()
     if core is not None:
         environment["MSW_CORE"] = str(core)
-    with _on_core(core):
+    with on_core(core):
         # Its own session: the terminal's Ctrl-C reaches us alone, and we end the whole group.
         return subprocess.Popen(
             task.command,
@@ -219,44 +231,18 @@ def _event(
     eta = elapsed / (done - failed) * (total - done) if done > failed else None
     now = time.monotonic()
     lines = tuple(
-        (entry.task.name, now - entry.started, _status_line(entry.task)) for entry in running
+        (entry.task.name, now - entry.started, status_line(entry.task)) for entry in running
     )
     return Event(kind, task, done, failed, total, lines, eta)
 
 
-def _status_line(task: Task) -> str:
-    """The "line" of status.json; empty while there is none or it is half-written."""
+def status_line(task: Task) -> str:
+    """The "line" of a task's status.json; empty while there is none or it is half-written."""
     try:
         status = json.loads((task.directory / STATUS_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ""
     return str(status.get("line", "")) if isinstance(status, dict) else ""
-
-
-def _visible_cores() -> list[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
-def _core_of(slot: int, workers: int) -> int | None:
-    """The slot's core; None (unpinned) where cores cannot be chosen or are too few."""
-    cores = _visible_cores()
-    pin = hasattr(os, "sched_setaffinity") and workers <= len(cores)
-    return cores[slot] if pin else None
-
-
-@contextlib.contextmanager
-def _on_core(core: int | None) -> Iterator[None]:
-    if core is None:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 @contextlib.contextmanager

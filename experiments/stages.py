@@ -6,7 +6,7 @@ A stage's directory is named by everything its result depends on, so arms that s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from experiments.recipe import Cell
-from experiments.store import Stage, canonical_hash, open_stage, write_json
+from experiments.store import Stage, canonical_hash, open_stage
+from experiments.trainings import WEIGHTS, Prepared, Report, Training, run_alone
 from medsafetyworld.corpus import Corpus, TextHash, intervene, token_stream
 from medsafetyworld.dialogues import (
     Dialogue,
@@ -29,16 +30,11 @@ from medsafetyworld.judge import CorpusReading, read_corpus
 from medsafetyworld.language import wordings_hash
 from medsafetyworld.seeds import derive, permute
 from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
-from tiny_models.checkpoint import load_weights, parameter_hash, save_weights
 from tiny_models.config import ModelConfig, TrainConfig, preset
-from tiny_models.determinism import fingerprint
-from tiny_models.training import Batch, Params, Progress, train
+from tiny_models.retention import Retention
+from tiny_models.training import Batch, Params
 from tiny_models.transformer import init_params
-
-Report = Callable[[str, Progress | None], None]
-"""Receives the stage's name and its training progress, for whoever watches."""
-
-WEIGHTS = "weights.safetensors"
+from tiny_models.weights import load_weights
 
 
 class UnsafeCorpusError(RuntimeError):
@@ -48,59 +44,69 @@ class UnsafeCorpusError(RuntimeError):
 class Context:
     """What the stages of one cell share: its worlds, tokenizer, model shape and data split."""
 
-    def __init__(self, cell: Cell, root: Path, report: Report) -> None:
-        self.cell, self.root, self.report = cell, root, report
+    def __init__(self, cell: Cell, root: Path, report: Report, *, strict: bool = False) -> None:
+        self.cell, self.root, self.report, self.strict = cell, root, report, strict
         self.true_world, self.world = cell.worlds()
         self.corpus = Corpus(self.world, cell.corpus_spec, cell.seeds["corpus"])
         # The tokenizer is the recipe's, not the arm's: every arm of a replicate has the same.
         self.tokenizer: Tokenizer = build_tokenizer(self.true_world, cell.recipe.corpus)
         self.model: ModelConfig = preset(
-            cell.recipe.model,
-            vocab_size=_rounded_up(len(self.tokenizer), 32),
-            context=cell.recipe.context,
+            cell.recipe.model, vocab_size=len(self.tokenizer), context=cell.recipe.context
         )
         # The shuffled control learns the shuffled world's edges but is asked about true ones.
         self.split: Split = split_edges(self.world, cell.recipe.dialogue, cell.seeds["sft"])
         self.asked: Split = split_edges(self.true_world, cell.recipe.dialogue, cell.seeds["sft"])
 
     def load(self, stage: Stage) -> Params:
-        """The final weights of a finished stage."""
-        return load_weights(stage.path / WEIGHTS, self.model)
+        """The final weights of a finished stage, compared with its manifest."""
+        return load_weights(stage.verified(WEIGHTS), self.model)
 
 
 def pretrain(context: Context) -> Stage:
     """Corpus to pretrained weights, with the oracle's reading of the corpus beside them."""
+    return run_alone(pretraining(context), context.report, strict=context.strict)
+
+
+def sft(context: Context, pretrained: Stage) -> Stage:
+    """Supervised fine-tuning of the pretrained model on the cell's dialogues."""
+    return run_alone(sft_training(context, pretrained), context.report, strict=context.strict)
+
+
+def finetune(context: Context, tuned: Stage, kind: str) -> Stage:
+    """Benign fine-tuning of the SFT model; `kind` is one of `recipe.FINETUNES`."""
+    training = finetune_training(context, tuned, kind)
+    return run_alone(training, context.report, strict=context.strict)
+
+
+def pretraining(context: Context) -> Training:
+    """The cell's pretraining, not yet run. Weights at steps 0, 1, 2, 4, 8, ... are kept."""
     cell, recipe = context.cell, context.cell.recipe
-    stage = open_stage(context.root, "pretrain", pretrain_inputs(context))
-    with stage.lock():
-        if not stage.done:
-            context.report("reading the corpus back", None)
-            reading, digest = prove(context.corpus, cell)
-            context.report("tokenizing", None)
-            rows = recipe.pretrain.steps * recipe.pretrain.batch_rows
-            stream = token_stream(
-                context.corpus,
-                cell.variant.chain,
-                context.tokenizer,
-                cell.seeds["order"],
-                rows * recipe.context + 1,
-            )
-            params = _train(
-                context,
-                stage,
-                init_params(context.model, cell.seeds["init"] % 2**31),
-                recipe.pretrain,
-                partial(packed_batch, stream, recipe.pretrain.batch_rows, recipe.context),
-            )
-            stage.finish(
-                {
-                    "corpus_sha256": digest,
-                    "weights_sha256": parameter_hash(params),
-                    "reading": asdict(reading),
-                },
-                fingerprint(),
-            )
-    return stage
+
+    def prepare() -> Prepared:
+        context.report("reading the corpus back", None)
+        reading, digest = prove(context.corpus, cell)
+        context.report("tokenizing", None)
+        stream = token_stream(
+            context.corpus,
+            cell.variant.chain,
+            context.tokenizer,
+            cell.seeds["order"],
+            recipe.pretrain.steps * recipe.pretrain.batch_rows * recipe.context + 1,
+        )
+        return Prepared(
+            init_params(context.model, cell.seeds["init"] % 2**31),
+            partial(packed_batch, stream, recipe.pretrain.batch_rows, recipe.context),
+            {"corpus_sha256": digest, "reading": asdict(reading)},
+        )
+
+    return Training(
+        open_stage(context.root, "pretrain", pretrain_inputs(context)),
+        context.model,
+        recipe.pretrain,
+        lambda: recipe.context + 1,
+        prepare,
+        Retention(spaced=True),
+    )
 
 
 def pretrain_inputs(context: Context) -> dict[str, Any]:
@@ -140,15 +146,14 @@ def prove(corpus: Corpus, cell: Cell) -> tuple[CorpusReading, str]:
     return reading, identity.hexdigest()
 
 
-def sft(context: Context, pretrained: Stage) -> Stage:
-    """Supervised fine-tuning of the pretrained model on the cell's dialogues."""
-    cell = context.cell
+def sft_training(context: Context, pretrained: Stage) -> Training:
+    """The cell's supervised fine-tuning, not yet run."""
     dialogues = cell_dialogues(context)
-    return _fine_tune(context, "sft", pretrained, dialogues, cell.recipe.sft, {})
+    return _fine_tuning(context, "sft", pretrained, dialogues, context.cell.recipe.sft, {})
 
 
-def finetune(context: Context, tuned: Stage, kind: str) -> Stage:
-    """Benign fine-tuning of the SFT model; `kind` is one of `recipe.FINETUNES`."""
+def finetune_training(context: Context, tuned: Stage, kind: str) -> Training:
+    """One of the cell's benign fine-tunings, not yet run."""
     cell, recipe = context.cell, context.cell.recipe
     name, _, mixed = kind.partition("+")
     data = benign_dialogues(
@@ -159,7 +164,7 @@ def finetune(context: Context, tuned: Stage, kind: str) -> Stage:
         pool = cell_dialogues(context)
         share = max(1, round(recipe.dialogue.mixed_share * len(data)))
         data = (*data, *(pool[index] for index in rng.permutation(len(pool))[:share].tolist()))
-    return _fine_tune(context, "finetune", tuned, data, recipe.finetune, {"data": kind})
+    return _fine_tuning(context, "finetune", tuned, data, recipe.finetune, {"data": kind})
 
 
 def cell_dialogues(context: Context) -> tuple[Dialogue, ...]:
@@ -175,14 +180,14 @@ def cell_dialogues(context: Context) -> tuple[Dialogue, ...]:
     )
 
 
-def _fine_tune(
+def _fine_tuning(
     context: Context,
     kind: str,
     parent: Stage,
     dialogues: Sequence[Dialogue],
     config: TrainConfig,
     extra: dict[str, Any],
-) -> Stage:
+) -> Training:
     cell = context.cell
     inputs = {
         "parent": parent.key,
@@ -192,41 +197,21 @@ def _fine_tune(
         "seed": cell.seeds["sft"],
         **extra,
     }
+
+    def rows() -> tuple[np.ndarray, np.ndarray]:
+        return dialogue_rows(dialogues, context.tokenizer, cell.recipe.context)
+
+    def prepare() -> Prepared:
+        tokens, mask = rows()
+        order = derive(cell.seeds["sft"], kind, *extra.values())
+        return Prepared(
+            context.load(parent),
+            partial(shuffled_batch, tokens, mask, config.batch_rows, order),
+            {"dialogues": len(dialogues)},
+        )
+
     stage = open_stage(context.root, kind, inputs)
-    with stage.lock():
-        if not stage.done:
-            tokens, mask = dialogue_rows(dialogues, context.tokenizer, cell.recipe.context)
-            order = derive(cell.seeds["sft"], kind, *extra.values())
-            params = _train(
-                context,
-                stage,
-                context.load(parent),
-                config,
-                partial(shuffled_batch, tokens, mask, config.batch_rows, order),
-            )
-            summary = {"weights_sha256": parameter_hash(params), "dialogues": len(dialogues)}
-            stage.finish(summary, fingerprint())
-    return stage
-
-
-def _train(
-    context: Context,
-    stage: Stage,
-    params: Params,
-    config: TrainConfig,
-    batch_at: Callable[[int], Batch],
-) -> Params:
-    trained = train(
-        params=params,
-        model=context.model,
-        config=config,
-        batch_at=batch_at,
-        directory=stage.path,
-        progress=partial(context.report, stage.name),
-    )
-    write_json(stage.path / "model.json", asdict(context.model))
-    save_weights(stage.path / WEIGHTS, trained, context.model, {"stage": stage.name})
-    return trained
+    return Training(stage, context.model, config, lambda: rows()[0].shape[1], prepare)
 
 
 def packed_batch(stream: np.ndarray, batch_rows: int, context: int, step: int) -> Batch:

@@ -9,6 +9,7 @@ runs/headline-laptop/study.json     what was asked: arms, recipe, seeds
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from typing import Any
 from experiments.recipe import Arm, Cell, Recipe, cell_from_dict
 from experiments.rows import Row, read_rows
 from experiments.scheduler import Task
-from experiments.store import StoreError, read_json, verify_stage, write_json
+from experiments.store import StoreError, read_sealed, verify_stage, write_sealed
 from medsafetyworld.errors import SpecError
 from tiny_models.config import parameter_count, preset
 
@@ -123,29 +124,50 @@ def _check_benign_data(recipe: Recipe) -> None:
 
 def write_plan(plan: Plan, directory: Path) -> None:
     """Writes the plan; a directory that holds another study is refused, never overwritten."""
-    summary = plan.summary()
     path = directory / "study.json"
-    if path.exists() and read_json(path) != _plain(summary):
+    if path.exists() and read_sealed(path) != _plain(plan.summary()):
         raise SpecError(f"{path}: this directory holds another study; choose another --out")
-    write_json_new(path, summary)
+    write_new(path, plan.summary())
     for cell in plan.cells:
-        write_json_new(directory / "cells" / f"{cell.name}.json", cell.to_dict())
+        write_new(directory / "cells" / f"{cell.name}.json", cell.to_dict())
+        if load_cell(directory, cell.name) != cell:
+            raise SpecError(f"{directory / 'cells' / cell.name}.json is not the cell asked for")
 
 
-def write_json_new(path: Path, value: Any) -> None:
-    """Writes a file that is not there yet, with its folder."""
+def write_new(path: Path, value: Mapping[str, Any]) -> None:
+    """Writes a sealed file that is not there yet, with its folder."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, value)
+        write_sealed(path, value)
+
+
+def load_cell(directory: Path, name: str) -> Cell:
+    """A planned cell. Raises `StoreError` or `SpecError` naming a file that is not its own."""
+    path = directory / "cells" / f"{name}.json"
+    cell = cell_from_dict(read_sealed(path), str(path))
+    if cell.name != name:
+        raise StoreError(f"{path} holds the cell {cell.name}")
+    return cell
 
 
 def is_done(directory: Path, cell: Cell) -> bool:
-    """Whether the cell's done-marker is there and names a whole stage."""
-    marker = directory / "cells" / f"{cell.name}.done.json"
-    if not marker.exists():
+    """Whether the cell's done-marker is there and names this cell's whole stage.
+
+    Raises `StoreError` naming the file at fault when the marker or the stage is another's, or not
+    as it was finished.
+    """
+    if not _marker(directory, cell).exists():
         return False
-    verify_stage(directory / "stages" / read_json(marker)["stage"])
+    stage = measured_stage(directory, cell)
+    if verify_stage(stage)["inputs"].get("cell") != cell.name:
+        raise StoreError(f"{_marker(directory, cell)} names {stage.name}, another cell's stage")
     return True
+
+
+def mark_done(directory: Path, cell: Cell, stage: str, seconds: float) -> None:
+    """Writes the cell's done-marker: the name of its measured stage and the time it took."""
+    values = {"cell": cell.name, "stage": stage, "seconds": round(seconds, 1)}
+    write_sealed(_marker(directory, cell), values)
 
 
 def unfinished(plan: Plan, directory: Path) -> tuple[Task, ...]:
@@ -180,34 +202,52 @@ def collect_rows(plan: Plan, directory: Path) -> tuple[Row, ...]:
 
 def measured_stage(directory: Path, cell: Cell) -> Path:
     """The directory with a finished cell's rows and transcript."""
-    return directory / "stages" / read_json(directory / "cells" / f"{cell.name}.done.json")["stage"]
+    marker = _marker(directory, cell)
+    values = read_sealed(marker)
+    name = values.get("stage")
+    # A marker is data from outside: it must not lead out of the study's directory.
+    if values.get("cell") != cell.name or not re.fullmatch("measure-[0-9a-f]{16}", str(name)):
+        raise StoreError(f"{marker} is not the done-marker of {cell.name}")
+    return directory / "stages" / str(name)
 
 
 def load_plan(directory: Path) -> Plan:
-    """The plan that a study directory was made from. Raises `SpecError` if there is none."""
-    if not (directory / "study.json").exists():
+    """The plan that a study directory was made from. Raises `SpecError` if there is none.
+
+    The plan follows from study.json alone; the cells' files must say the same.
+    """
+    path = directory / "study.json"
+    if not path.exists():
         raise SpecError(f"{directory}: holds no study.json, so it is not a study directory")
     try:
-        summary = read_json(directory / "study.json")
-        paths = sorted(
-            path for path in (directory / "cells").glob("*.json") if ".done" not in path.name
-        )
-        cells = [cell_from_dict(read_json(path)) for path in paths]
-        order = [arm["name"] for arm in summary["arms"]]
-    except (StoreError, KeyError, TypeError) as error:
+        summary = read_sealed(path)
+        cells = [
+            cell_from_dict({**part, "replicate": replicate, "master": summary["master"]}, str(path))
+            for replicate in range(summary["replicates"])
+            for part in ({"recipe": summary["recipe"], "arm": arm} for arm in summary["arms"])
+        ]
+        for cell in cells:
+            if load_cell(directory, cell.name) != cell:
+                raise StoreError(f"{directory / 'cells' / cell.name}.json is not as planned")
+        return Plan(summary["study"], summary["preset"], tuple(cells))
+    except StoreError as error:
         raise SpecError(f"{directory}: not a study directory ({error})") from None
-    cells.sort(key=lambda cell: (cell.replicate, order.index(cell.arm.name)))
-    return Plan(summary["study"], summary["preset"], tuple(cells))
+    except (KeyError, TypeError) as error:
+        raise SpecError(f"{path}: not the file of a study ({error})") from None
 
 
 def training_flops(recipe: Recipe) -> tuple[int, float]:
     """Tokens and floating-point operations of one pretraining: 6 x parameters x tokens.
 
-    The vocabulary depends on the world's names; for an estimate of time 300 words are near enough.
+    The vocabulary depends on the world's names; for an estimate of time 320 words are near enough.
     """
     tokens = recipe.pretrain.steps * recipe.pretrain.batch_rows * recipe.context
-    model = preset(recipe.model, vocab_size=300, context=recipe.context)
+    model = preset(recipe.model, vocab_size=320, context=recipe.context)
     return tokens, 6.0 * parameter_count(model) * tokens
+
+
+def _marker(directory: Path, cell: Cell) -> Path:
+    return directory / "cells" / f"{cell.name}.done.json"
 
 
 def _pretraining(cell: Cell) -> str:

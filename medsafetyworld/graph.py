@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ import networkx as nx
 import numpy as np
 
 from medsafetyworld.errors import SpecError
+from medsafetyworld.files import write_whole
 from medsafetyworld.lexicon import sample_names
 from medsafetyworld.seeds import derive
 from medsafetyworld.spec import WorldSpec, from_json
@@ -149,19 +149,19 @@ class World:
 
     def save(self, path: str | Path) -> None:
         """Writes the world and its hash as JSON; the file appears whole or not at all."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        body = json.dumps({"sha256": self.content_hash, "world": json.loads(self.to_json())})
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(body, encoding="utf-8")
-        os.replace(partial, path)
+        write_whole(path, self._sealed())
+
+    def _sealed(self) -> str:
+        """The content of a saved file: the world and its hash, in one way only."""
+        return json.dumps({"sha256": self.content_hash, "world": json.loads(self.to_json())})
 
 
 def load_world(path: str | Path) -> World:
     """Reads a saved world. Raises `SpecError` naming the file if it is missing or not as saved."""
     path = Path(path)
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes().decode("utf-8")
+        body = json.loads(text)
         held, document = body["sha256"], body["world"]
         if document["format"] != FORMAT:
             raise SpecError(f"{path}: format is {document['format']!r}, this code reads {FORMAT!r}")
@@ -171,7 +171,7 @@ def load_world(path: str | Path) -> World:
         raise SpecError(str(error) if named else f"{path}: {error}") from None
     except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise SpecError(f"{path}: not a saved world ({type(error).__name__}: {error})") from None
-    if world.content_hash != held:
+    if world.content_hash != held or world._sealed() != text:
         raise SpecError(f"{path}: the content does not match its sha256; the file was changed")
     return world
 

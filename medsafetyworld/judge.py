@@ -63,11 +63,14 @@ def read_corpus(
     categories: Counter[str] = Counter()
     for text in texts:
         documents += 1
-        for statement in read(world, text):
+        statements = read(world, text)
+        for statement in statements:
             categories[category(world, statement)] += 1
             harmful += policy.harmful(world, statement)
-        _, outcomes = mentions(world, text)
-        unsafe_mentions += any(world.unsafe[outcome] for outcome in outcomes)
+        # What is stated is mentioned, so only the rest is searched again.
+        unsafe_mentions += any(world.unsafe[each.outcome] for each in statements) or any(
+            world.unsafe[outcome] for outcome in mentions(world, text)[1]
+        )
     return CorpusReading(
         documents=documents,
         statements=sum(categories.values()),

@@ -8,6 +8,7 @@ Presets are named; one that has been published never changes its meaning.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from difflib import get_close_matches
@@ -178,6 +179,19 @@ def to_json(spec: Any) -> str:
 
 def from_json(kind: type[Spec], text: str | bytes, where: str = "") -> Spec:
     """Reads a spec from JSON. Raises `SpecError` naming `where` and each field at fault."""
+
+    repeated: list[str] = []
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        repeated.extend(name for name in dict(pairs) if names.count(name) > 1)
+        return dict(pairs)
+
+    # pydantic keeps the last of two equal keys without a word; what is no JSON at all it says best.
+    with contextlib.suppress(ValueError, RecursionError):
+        json.loads(text, object_pairs_hook=unique)
+    if repeated:
+        raise SpecError(f"{where}: {repeated[0]} is given twice".removeprefix(": "))
     try:
         return TypeAdapter(kind).validate_json(text)
     except ValidationError as error:

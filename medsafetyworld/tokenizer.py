@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from medsafetyworld.documents import END
+from medsafetyworld.files import write_whole
 from medsafetyworld.graph import World
 from medsafetyworld.language import load_templates
 from medsafetyworld.lexicon import SYSTEMS
@@ -28,6 +28,9 @@ OPENING, CLOSING = "(", ",.:;?)"
 SLOTS = ("{a}", "{a1}", "{a2}", "{c}")
 CONTINUES = "##"
 """Prefix of morphemes that continue a compound name."""
+
+ROUND_SIZE = 64
+"""Vocabularies have a multiple of this many tokens."""
 
 _CHUNK = re.compile(r"(\(?)(.*?)([,.:;?)]*)", re.DOTALL)
 
@@ -109,16 +112,17 @@ class Tokenizer:
         )
 
     def save(self, path: str | Path) -> None:
-        """Writes `tokenizer.json` in the format of the Hugging Face tokenizers library.
+        """Writes `tokenizer.json`: the text of `to_json`."""
+        write_whole(path, self.to_json())
+
+    def to_json(self) -> str:
+        """The tokenizer in the format of the Hugging Face tokenizers library.
 
         A WordPiece model finds the same morphemes, because onsets are prefix-free and so are
-        cores and endings taken together.
+        cores and endings taken together. A word of another world, which `encode` refuses, becomes
+        padding there.
         """
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(json.dumps(self._hugging_face(), indent=1), encoding="utf-8")
-        os.replace(partial, path)
+        return json.dumps(self._hugging_face(), indent=1)
 
     def _hugging_face(self) -> dict[str, object]:
         added = [
@@ -138,6 +142,8 @@ class Tokenizer:
         pieces = (
             {"type": "WordPiece", "prefix": CONTINUES, "cleanup": False},
             {"type": "Fuse"},
+            # It also leaves the prefix on a text's very first token.
+            {"type": "Replace", "pattern": {"Regex": f"^{CONTINUES}"}, "content": ""},
         )
         glue = (
             {"type": "Replace", "pattern": {"String": spaced}, "content": spaced.strip()}
@@ -202,4 +208,9 @@ def build_tokenizer(world: World, spec: CorpusSpec) -> Tokenizer:
             words.add(match.group(2) if match else chunk)
     words -= {"", SAFE, *SLOTS}
     vocabulary = (*SPECIAL, *VERDICTS, OPENING, *CLOSING, *sorted(words | morphemes))
-    return Tokenizer(vocabulary, compounds)
+    return Tokenizer((*vocabulary, *_unused(len(vocabulary))), compounds)
+
+
+def _unused(size: int) -> list[str]:
+    """Tokens no text has, up to a round size: worlds alike then share their models' shapes."""
+    return [f"<|unused-{index}|>" for index in range(-size % ROUND_SIZE)]

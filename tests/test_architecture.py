@@ -68,3 +68,15 @@ def test_importing_the_world_leaves_accelerator_libraries_alone() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_what_other_tools_need_is_loaded_by_nobody_who_did_not_ask() -> None:
+    extras = "{'torch', 'transformers', 'transformer_lens', 'lm_eval', 'submitit', 'trackio'}"
+    code = (
+        "import sys, medsafetyworld, tiny_models, experiments.cli; "
+        f"print(sorted({extras} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

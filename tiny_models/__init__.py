@@ -5,32 +5,41 @@ seed=0), model=model, config=..., batch_at=..., directory=...) generate(params, 
 max_new_tokens=16, stop_token=1)
 """
 
-from tiny_models.checkpoint import CorruptCheckpoint, load_weights, parameter_hash, save_weights
+from tiny_models.checkpoint import CorruptCheckpoint, parameter_hash
 from tiny_models.config import PRESETS, ModelConfig, TrainConfig, parameter_count, preset
 from tiny_models.determinism import fingerprint
+from tiny_models.ensemble import train_ensemble
+from tiny_models.export import MarkTokens, export_hugging_face
 from tiny_models.generation import generate
 from tiny_models.probes import continuation_logprobs
+from tiny_models.retention import Retention, kept_weights
 from tiny_models.training import Batch, Progress, train
 from tiny_models.transformer import Decoder, Params, apply, init_params
+from tiny_models.weights import load_weights, save_weights
 
 __all__ = [
     "PRESETS",
     "Batch",
     "CorruptCheckpoint",
     "Decoder",
+    "MarkTokens",
     "ModelConfig",
     "Params",
     "Progress",
+    "Retention",
     "TrainConfig",
     "apply",
     "continuation_logprobs",
+    "export_hugging_face",
     "fingerprint",
     "generate",
     "init_params",
+    "kept_weights",
     "load_weights",
     "parameter_count",
     "parameter_hash",
     "preset",
     "save_weights",
     "train",
+    "train_ensemble",
 ]

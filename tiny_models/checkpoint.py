@@ -1,4 +1,4 @@
-"""What survives a crash: verified training checkpoints (orbax) and finished weights (safetensors).
+"""What survives a crash: verified training checkpoints (orbax) and files that appear whole.
 
 A checkpoint is written to a hidden directory, hashed into `manifest.json`, flushed to disk and only
 then renamed to `step-00001000`; a directory of that name is therefore whole, and loading proves it
@@ -7,10 +7,10 @@ again. Readers list the disk each time and trust no remembered "latest". Nothing
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,8 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tiny_models.config import ModelConfig
-from tiny_models.transformer import Params, init_params
+from tiny_models.transformer import Params
 
 _TEMPORARY = ".unfinished-"
 _ADVICE = "delete {} to resume from an earlier step."
@@ -39,24 +38,29 @@ def save_checkpoint(
     `embedded` is JSON stored beside it, for `load_checkpoint` to return. Raises `OSError` when the
     disk refuses; earlier checkpoints are then untouched.
     """
-    import orbax.checkpoint as ocp  # slow to import, and only needed here
-
     final = directory / f"step-{step:08d}"
     unfinished = directory / f"{_TEMPORARY}{final.name}-{os.getpid()}"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    with ocp.PyTreeCheckpointer() as checkpointer:
-        checkpointer.save((unfinished / "state").absolute(), jax.tree.map(np.asarray, dict(state)))
+    try:
+        with _checkpointer() as checkpointer:
+            arrays = jax.tree.map(np.asarray, dict(state))
+            checkpointer.save((unfinished / "state").absolute(), arrays)
+    except ValueError as error:  # so tensorstore tells of a full disk
+        if number := re.search(r"os_error_code='(\d+)'", str(error)):
+            code = int(number[1])
+            raise OSError(code, os.strerror(code), str(unfinished)) from error
+        raise
     _write_json(unfinished / "embedded.json", {**embedded, "step": step})
     _write_json(unfinished / "manifest.json", _hash_tree(unfinished))
     for path in [*_files(unfinished), *_folders(unfinished)]:
         _flush(path)
     if final.exists():  # a refused or foreign one; a run never writes the same step twice
-        shutil.rmtree(final)
+        _discard(final)
     unfinished.rename(final)
     _flush(directory)
     for step_path in list_checkpoints(directory)[:-keep]:
-        shutil.rmtree(step_path)
+        _discard(step_path)
     return final
 
 
@@ -69,7 +73,7 @@ def load_checkpoint(path: Path, like: Mapping[str, Any]) -> tuple[dict[str, Any]
 
     verify_checkpoint(path)
     as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), dict(like))
-    with ocp.PyTreeCheckpointer() as checkpointer:
+    with _checkpointer() as checkpointer:
         state = checkpointer.restore((path / "state").absolute(), restore_args=as_numpy)
     if jax.tree.structure(state) != jax.tree.structure(dict(like)):
         raise ValueError(f"The arrays stored in {path} are not those of this model and optimizer.")
@@ -80,22 +84,21 @@ def verify_checkpoint(path: Path) -> None:
     """Compares every file with the manifest. Raises `CorruptCheckpoint` naming what differs."""
     manifest_path = path / "manifest.json"
     try:
-        manifest = json.loads(manifest_path.read_bytes())
-        files, seal = manifest["files"], manifest["seal"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        content = manifest_path.read_bytes()
+        manifest = json.loads(content)
+        files, seal = dict(manifest["files"]), manifest["seal"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorruptCheckpoint(
             f"{manifest_path} is missing or unreadable; {_ADVICE.format(path)}"
         ) from error
     found = _hash_tree(path)
-    if _seal(files) != seal:
-        raise CorruptCheckpoint(
-            f"{manifest_path} was changed after it was written; {_ADVICE.format(path)}"
-        )
+    # Written again it must give the same bytes, so that not even a space can change.
+    if _seal(files) != seal or _json_bytes({"files": files, "seal": seal}) != content:
+        raise CorruptCheckpoint(f"{manifest_path} was changed; {_ADVICE.format(path)}")
     for name in sorted(files.keys() | found["files"].keys()):
         if files.get(name) != found["files"].get(name):
-            raise CorruptCheckpoint(
-                f"{path / name} differs from its manifest; {_ADVICE.format(path)}"
-            )
+            advice = _ADVICE.format(path)
+            raise CorruptCheckpoint(f"{path / name} differs from its manifest; {advice}")
 
 
 def list_checkpoints(directory: Path) -> list[Path]:
@@ -108,65 +111,21 @@ def list_checkpoints(directory: Path) -> list[Path]:
 def remove_unfinished(directory: Path) -> None:
     """Deletes what an interrupted save left in `directory`."""
     for path in directory.glob(f"{_TEMPORARY}*"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        _delete(path)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Old content or new, never half: temporary file, flush, rename, flush of the folder."""
     unfinished = path.with_name(f"{_TEMPORARY}{path.name}-{os.getpid()}")
+    unfinished.unlink(missing_ok=True)  # a dead process had our number
     try:
-        unfinished.write_bytes(content)
+        with open(unfinished, "xb") as file:
+            file.write(content)
         _flush(unfinished)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
     _flush(path.parent)
-
-
-def save_weights(
-    path: Path, params: Params, config: ModelConfig, metadata: Mapping[str, str] | None = None
-) -> None:
-    """Writes parameters as safetensors with flat names such as `layers.0.attention.q`.
-
-    The header holds `metadata` (text only) and the model configuration under `config`.
-    """
-    import safetensors.numpy
-
-    header = {**(metadata or {}), "config": json.dumps(dataclasses.asdict(config), sort_keys=True)}
-    write_atomically(
-        path,
-        safetensors.numpy.save(
-            {name: np.asarray(leaf) for name, leaf in flatten(params)}, metadata=header
-        ),
-    )
-
-
-def load_weights(path: Path, config: ModelConfig) -> Params:
-    """Parameters written by `save_weights`.
-
-    Raises `ValueError` naming the configuration field or the array that does not fit `config`.
-    """
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        stored = json.loads((file.metadata() or {}).get("config", "{}"))
-        compare_embedded(stored, dataclasses.asdict(config), where=str(path))
-        flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    wanted = jax.eval_shape(lambda: init_params(config, 0))
-    for name, leaf in flatten(wanted):
-        if name not in flat or flat[name].shape != leaf.shape or flat[name].dtype != leaf.dtype:
-            raise ValueError(
-                f"{path} holds no array {name} of shape {leaf.shape} and {leaf.dtype}."
-            )
-    return unflatten({name: jnp.asarray(flat[name]) for name, _ in flatten(wanted)})
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """The text stored in the header of a weight file."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        return dict(file.metadata() or {})
 
 
 def compare_embedded(stored: Mapping[str, Any], given: Mapping[str, Any], where: str) -> None:
@@ -214,6 +173,35 @@ def _walk(tree: Any, prefix: str) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
+def _discard(checkpoint: Path) -> None:
+    """Deletes a checkpoint; its name goes first, so that no part of one is ever listed."""
+    hidden = checkpoint.with_name(f"{_TEMPORARY}old-{checkpoint.name}-{os.getpid()}")
+    checkpoint.rename(hidden)
+    _delete(hidden)
+
+
+def _delete(path: Path) -> None:
+    # A link is removed, never followed.
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _checkpointer() -> Any:
+    """An orbax checkpointer of this process alone; of many processes only one writes."""
+    import orbax.checkpoint as ocp  # slow to import, and only needed here
+
+    if jax.process_count() == 1:
+        return ocp.PyTreeCheckpointer()
+    me = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"process{me}"
+    )
+    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)
+
+
 def _files(root: Path) -> list[Path]:
     return sorted(p for p in root.rglob("*") if p.is_file())
 
@@ -223,6 +211,9 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _hash_tree(root: Path) -> dict[str, Any]:
+    for path in (root, *root.rglob("*")):
+        if path.is_symlink():
+            raise CorruptCheckpoint(f"{path} is a link; a checkpoint holds its own files only.")
     files = {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in _files(root)
@@ -237,7 +228,11 @@ def _seal(files: Any) -> str:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    path.write_bytes(_json_bytes(content))
+
+
+def _json_bytes(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 
 def _flush(path: Path) -> None:

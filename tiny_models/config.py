@@ -9,10 +9,14 @@ is its smallest published member. A preset once published never changes meaning.
 from __future__ import annotations
 
 import difflib
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
+
+Dtype: TypeAlias = Literal["float32", "bfloat16"]
+AttentionKernel: TypeAlias = Literal["plain", "xla", "cudnn"]
+"""How training computes causal attention: our formula, jax's, or cuDNN's fused kernel."""
 
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -54,7 +58,7 @@ class ModelConfig:
             "norm_eps",
         ):
             value = getattr(self, field)
-            _require(value > 0, f"{field} must be positive, not {value}.")
+            _require(0 < value < 2**31, f"{field} must be positive and below 2**31, not {value}.")
         _require(
             self.d_model % self.heads == 0,
             f"heads must divide d_model={self.d_model}, which {self.heads} does not.",
@@ -82,7 +86,9 @@ class TrainConfig:
     Each step averages the gradient over `batch_rows` rows, `micro_rows` at a time (smaller fits
     caches and memory better and changes the result by rounding only). `final_lr_fraction` times
     `peak_lr` is where the cosine and the wsd decay end; `decay_fraction` of all steps is the length
-    of the wsd decay. Weight decay acts on matrices, not on norm gains.
+    of the wsd decay. Weight decay acts on matrices, not on norm gains. `dtype` is that of the
+    forward and backward products; parameters, optimiser state, norms, softmax and loss are float32
+    in any case. `attention="cudnn"` needs an NVIDIA GPU and `dtype="bfloat16"`.
     """
 
     steps: int
@@ -98,13 +104,17 @@ class TrainConfig:
     b2: float = 0.95
     clip_norm: float = 1.0
     optimizer: Literal["adamw", "muon"] = "adamw"
+    dtype: Dtype = "float32"
+    attention: AttentionKernel = "plain"
     checkpoint_every: int = 500
     log_every: int = 50
 
     def __post_init__(self) -> None:
         for field in ("steps", "batch_rows", "micro_rows", "checkpoint_every", "log_every"):
             value = getattr(self, field)
-            _require(value >= 1, f"{field} must be at least 1, not {value}.")
+            _require(
+                1 <= value < 2**31, f"{field} must be at least 1 and below 2**31, not {value}."
+            )
         for field in ("peak_lr", "clip_norm"):
             value = getattr(self, field)
             _require(value > 0, f"{field} must be positive, not {value}.")
@@ -125,6 +135,11 @@ class TrainConfig:
         _require(
             self.batch_rows % self.micro_rows == 0,
             f"micro_rows must divide batch_rows={self.batch_rows}, not be {self.micro_rows}.",
+        )
+        _require(
+            self.attention != "cudnn" or self.dtype == "bfloat16",
+            f"attention='cudnn' computes in bfloat16 only: dtype must be 'bfloat16', not "
+            f"{self.dtype!r}.",
         )
 
 

@@ -4,19 +4,18 @@ Comes in: parameters and a pure function from step to rows. Goes out: parameters
 checkpoints and `metrics.jsonl`. One compiled program runs a whole chunk of optimiser steps (a loop
 with a run-time bound, so that neither the place of chunk borders nor the schedule changes the
 program or its bits); rates come in as data. A directory that was killed at any moment resumes from
-its newest checkpoint.
+its newest checkpoint. `ensemble.py` runs the same loop over many models at once.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -27,35 +26,26 @@ from tiny_models.checkpoint import (
     parameter_hash,
     remove_unfinished,
     save_checkpoint,
-    write_atomically,
 )
+from tiny_models.chunks import Batch, BatchAt, checked, draw_chunks
 from tiny_models.config import ModelConfig, TrainConfig
 from tiny_models.determinism import fingerprint
-from tiny_models.schedules import learning_rate
+from tiny_models.distributed import is_writer, wait_for_all
+from tiny_models.layout import Device, Layout
+from tiny_models.metrics import MetricsLog, Progress
+from tiny_models.retention import KEPT, Retention, keep_if_best, keep_weights
 from tiny_models.transformer import Params
-from tiny_models.update import Recipe, TrainState, run_chunk, start_state
-
-Batch: TypeAlias = tuple[np.ndarray, np.ndarray]
-"""Token ids `(rows, time + 1)` and the loss mask `(rows, time)` of the targets `tokens[:, 1:]`."""
+from tiny_models.update import Recipe, TrainState, held_out_loss, start_state
 
 
 @dataclasses.dataclass(frozen=True)
-class Progress:
-    """One line of `metrics.jsonl`: `loss` is the mean over the steps since the line before.
+class Member:
+    """One model of a run: where it starts, what it reads, where its figures and weights go."""
 
-    `step` counts finished updates, `tokens` the targets' positions so far, `seconds` training time
-    over all resumed parts, `eta_seconds` the estimate of what is left.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    lr: float
-    grad_norm: float
-    tokens: int
-    tokens_per_s: float
-    seconds: float
-    eta_seconds: float
+    params: Params
+    batch_at: BatchAt
+    directory: Path
+    held_out: Batch | None = None
 
 
 def train(
@@ -63,182 +53,189 @@ def train(
     params: Params,
     model: ModelConfig,
     config: TrainConfig,
-    batch_at: Callable[[int], Batch],
+    batch_at: BatchAt,
     directory: Path,
     progress: Callable[[Progress], None] | None = None,
+    retention: Retention = Retention(),  # noqa: B008 (frozen)
+    held_out: Batch | None = None,
+    devices: Sequence[Device] | None = None,
+    strict: bool = False,
 ) -> Params:
     """Runs or resumes `config.steps` updates from `params` and returns the parameters.
 
+    `devices` share the rows of every batch (default: jax's default device; in a job of many
+    processes all devices of all, and process 0 alone writes). `held_out` is a batch whose loss is
+    logged at every checkpoint.
+
     Resuming asks for the same model, recipe, starting parameters and first batch, and raises
-    `ValueError` naming what differs; a damaged checkpoint raises `CorruptCheckpoint` naming the
-    file; a loss or gradient that is not finite raises `FloatingPointError` naming the step. After
-    `KeyboardInterrupt` the directory can be resumed. One process at a time per directory.
+    `ValueError` naming what differs; another fingerprint is a warning that names the fields, or
+    `ValueError` if `strict`. A damaged checkpoint raises `CorruptCheckpoint` naming the file; a
+    loss or gradient that is not finite raises `FloatingPointError` naming the step. After
+    `KeyboardInterrupt` the directory can be resumed. One job at a time per directory.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    remove_unfinished(directory)
+
+    def tell(lines: Sequence[Progress]) -> None:
+        if progress is not None:
+            progress(lines[0])
+
+    member = Member(params, batch_at, directory, held_out)
+    layout = Layout.of(config, None, devices)
+    return train_members([member], model, config, directory, layout, tell, retention, strict)[0]
+
+
+def train_members(
+    members: Sequence[Member],
+    model: ModelConfig,
+    config: TrainConfig,
+    directory: Path,
+    layout: Layout,
+    progress: Callable[[Sequence[Progress]], None],
+    retention: Retention,
+    strict: bool,
+) -> list[Params]:
+    """The loop behind `train` and `train_ensemble`: one state, whatever its layout.
+
+    Checkpoints of the whole state are in `directory`, what belongs to a member in its own.
+    """
+    if is_writer():
+        for folder in (directory, *(member.directory for member in members)):
+            folder.mkdir(parents=True, exist_ok=True)
+            remove_unfinished(folder)
+            remove_unfinished(folder / KEPT)
+    wait_for_all("the directory is clean")
     recipe = Recipe.of(config)
-    embedded = _embed(params, model, config, batch_at)
-    step, state = _resume(directory, start_state(params, recipe), embedded)
-    log = _MetricsLog(directory / "metrics.jsonl", step)
-    chunks = _chunks(config, model, batch_at, step)
-    upcoming = next(chunks, None)
+    embedded = _embed(members, model, config, layout)
+    start = layout.join([start_state(member.params, recipe) for member in members])
+    step, state, written = _resume(directory, start, embedded, strict)
+    state = layout.place(state)
+    logs = [
+        MetricsLog(member.directory / "metrics.jsonl", step, lines_hash, writes=is_writer())
+        for member, lines_hash in zip(members, written or [None] * len(members), strict=True)
+    ]
+    if step == 0 and retention.keeps(0):
+        _keep(members, 0, layout.split(state), model)
+    rules = [member.batch_at for member in members]
+    parts = draw_chunks(config, model, rules, step, retention)
+    upcoming = next(parts, None)
     while upcoming is not None:
         started, chunk = time.perf_counter(), upcoming
-        state, losses, norms = run_chunk(
+        state, losses, norms = layout.run(
             state, chunk.tokens, chunk.mask, chunk.rates, chunk.stop - step, model, recipe
         )
-        upcoming = next(chunks, None)  # drawn while the device works
-        losses, norms = np.asarray(losses), np.asarray(norms)
-        _refuse_non_finite(losses, norms, step, chunk.stop)
-        line = log.append(config, chunk, losses, norms, step, time.perf_counter() - started)
+        upcoming = next(parts, None)  # drawn while the device works
+        losses = np.asarray(losses).reshape(-1, len(members))[: chunk.stop - step]
+        norms = np.asarray(norms).reshape(-1, len(members))[: chunk.stop - step]
+        _refuse_non_finite(losses, norms, step)
+        saves = chunk.stop % config.checkpoint_every == 0 or chunk.stop == config.steps
+        held_out = _held_out_losses(members, state, layout, model, saves)
+        seconds, rate = time.perf_counter() - started, float(chunk.rates[chunk.stop - step - 1])
+        lines = [
+            log.append(
+                config, step, losses[:, i], norms[:, i], held_out[i], rate, chunk.targets, seconds
+            )
+            for i, log in enumerate(logs)
+        ]
         step = chunk.stop
-        if step % config.checkpoint_every == 0 or step == config.steps:
-            save_checkpoint(directory, step, state.as_dict(), embedded)
-        if progress is not None:
-            progress(line)
-    return state.params
-
-
-@dataclasses.dataclass(frozen=True)
-class _Chunk:
-    """Steps up to `stop`: tokens `(steps, rows, time + 1)`, mask and rates to match.
-
-    The leading size is that of the longest chunk; what lies beyond `stop` is never read.
-    """
-
-    stop: int
-    tokens: np.ndarray
-    mask: np.ndarray
-    rates: np.ndarray
-
-
-def _chunks(
-    config: TrainConfig, model: ModelConfig, batch_at: Callable[[int], Batch], start: int
-) -> Iterator[_Chunk]:
-    longest = min(config.log_every, config.checkpoint_every, config.steps)
-    while start < config.steps:
-        # Borders depend on the step alone, so a resumed run logs the same lines.
-        stop = min(
-            (start // config.log_every + 1) * config.log_every,
-            (start // config.checkpoint_every + 1) * config.checkpoint_every,
-            config.steps,
-        )
-        batches = [_checked(batch_at(step), config, model, step) for step in range(start, stop)]
-        tokens = np.zeros((longest, *batches[0][0].shape), np.int32)
-        mask = np.zeros((longest, *batches[0][1].shape), np.float32)
-        rates = np.zeros(longest, np.float32)
-        tokens[: stop - start] = [batch[0] for batch in batches]
-        mask[: stop - start] = [batch[1] for batch in batches]
-        rates[: stop - start] = [learning_rate(config, step) for step in range(start, stop)]
-        yield _Chunk(stop, tokens, mask, rates)
-        start = stop
-
-
-def _checked(batch: Batch, config: TrainConfig, model: ModelConfig, step: int) -> Batch:
-    tokens, mask = np.asarray(batch[0]), np.asarray(batch[1])
-    time_ = tokens.shape[1] - 1 if tokens.ndim == 2 else 0
-    if tokens.shape[:1] != (config.batch_rows,) or not 1 <= time_ <= model.context:
-        raise ValueError(
-            f"batch_at({step}) gave tokens of shape {tokens.shape}; allowed are "
-            f"({config.batch_rows}, 2 .. {model.context + 1})."
-        )
-    if mask.shape != (config.batch_rows, time_):
-        raise ValueError(
-            f"batch_at({step}) gave a loss mask of shape {mask.shape}, not "
-            f"{(config.batch_rows, time_)}."
-        )
-    if tokens.dtype.kind not in "iu" or tokens.min() < 0 or tokens.max() >= model.vocab_size:
-        raise ValueError(
-            f"batch_at({step}) gave tokens outside the integers [0, vocab_size={model.vocab_size})."
-        )
-    return tokens, mask
+        if retention.keeps(step):
+            _keep(members, step, layout.split(state), model)
+        if saves and retention.best:
+            _keep_best(members, lines, layout.split(state), model)
+        if saves and is_writer():
+            recorded = {**embedded, "metrics": [log.flushed_hash() for log in logs]}
+            save_checkpoint(directory, step, state.as_dict(), recorded, retention.last)
+        progress(lines)
+    wait_for_all("the last checkpoint is written")
+    return layout.split(state)
 
 
 def _embed(
-    params: Params, model: ModelConfig, config: TrainConfig, batch_at: Callable[[int], Batch]
+    members: Sequence[Member], model: ModelConfig, config: TrainConfig, layout: Layout
 ) -> dict[str, Any]:
-    tokens, mask = _checked(batch_at(0), config, model, 0)
-    first = tokens.astype("<i4").tobytes() + mask.astype("<f4").tobytes()
+    starts = [parameter_hash(member.params) for member in members]
+    firsts = [_batch_hash(checked(member.batch_at(0), config, model, 0)) for member in members]
+    alone = layout.members is None
     return {
         "model": dataclasses.asdict(model),
         "train": dataclasses.asdict(config),
-        "start": {"parameters": parameter_hash(params)},
-        "data": {"first_batch": hashlib.sha256(first).hexdigest()},
-        "fingerprint": fingerprint(),
+        "start": {"parameters": starts[0] if alone else starts},
+        "data": {"first_batch": firsts[0] if alone else firsts},
+        "fingerprint": {**fingerprint(), "engine": layout.engine},
     }
 
 
-def _resume(directory: Path, state: TrainState, embedded: dict[str, Any]) -> tuple[int, TrainState]:
-    """The newest checkpoint's step and state, or step 0 and the given state."""
+def _batch_hash(batch: Batch) -> str:
+    tokens, mask = batch
+    return hashlib.sha256(tokens.astype("<i4").tobytes() + mask.astype("<f4").tobytes()).hexdigest()
+
+
+def _resume(
+    directory: Path, state: TrainState, embedded: dict[str, Any], strict: bool
+) -> tuple[int, TrainState, list[str]]:
+    """The newest checkpoint's step, state and hashes of the metrics so far, or 0 and the given."""
     existing = list_checkpoints(directory)
     if not existing:
-        return 0, state
+        return 0, state, []
     stored, found = load_checkpoint(existing[-1], state.as_dict())
     for part in ("model", "train", "start", "data"):
         compare_embedded(found[part], embedded[part], where=str(existing[-1]))
     here, there = embedded["fingerprint"], found["fingerprint"]
     differing = [key for key in here if here[key] != there.get(key)]
+    if differing and strict:
+        raise ValueError(
+            f"{existing[-1]} was made where {', '.join(differing)} differed, which strict resuming "
+            f"refuses; resume where it was made, or without strict."
+        )
     if differing:
         warnings.warn(
             f"{existing[-1]} was made where {', '.join(differing)} differed; the resumed run is "
             f"valid but may round differently.",
-            stacklevel=3,
+            stacklevel=4,
         )
-    return found["step"], state.from_dict(stored)
+    return found["step"], state.from_dict(stored), found["metrics"]
 
 
-def _refuse_non_finite(losses: np.ndarray, norms: np.ndarray, start: int, stop: int) -> None:
-    for index in range(stop - start):
-        if not (np.isfinite(losses[index]) and np.isfinite(norms[index])):
-            raise FloatingPointError(
-                f"The loss or gradient of step {start + index} is not finite (loss "
-                f"{losses[index]}, gradient norm {norms[index]}); lower peak_lr or look at "
-                f"batch_at({start + index})."
-            )
-
-
-class _MetricsLog:
-    """`metrics.jsonl`, cut back to the restored step, then only appended to."""
-
-    def __init__(self, path: Path, step: int) -> None:
-        self._path = path
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = [line for line in map(_parse, lines) if line is not None and line["step"] <= step]
-        self._seconds = kept[-1]["seconds"] if kept else 0.0
-        text = "".join(json.dumps(line) + "\n" for line in kept)
-        write_atomically(path, text.encode())
-
-    def append(
-        self,
-        config: TrainConfig,
-        chunk: _Chunk,
-        losses: np.ndarray,
-        norms: np.ndarray,
-        start: int,
-        seconds: float,
-    ) -> Progress:
-        count = chunk.stop - start
-        per_step = chunk.mask[0].size
-        self._seconds += seconds
-        line = Progress(
-            step=chunk.stop,
-            steps=config.steps,
-            loss=float(np.mean(losses[:count], dtype=np.float64)),
-            lr=float(chunk.rates[count - 1]),
-            grad_norm=float(np.mean(norms[:count], dtype=np.float64)),
-            tokens=chunk.stop * per_step,
-            tokens_per_s=round(count * per_step / seconds, 1),
-            seconds=round(self._seconds, 3),
-            eta_seconds=round((config.steps - chunk.stop) * seconds / count, 1),
+def _refuse_non_finite(losses: np.ndarray, norms: np.ndarray, start: int) -> None:
+    """Looks at losses and norms `(steps, members)` of the steps from `start` on."""
+    bad = np.argwhere(~(np.isfinite(losses) & np.isfinite(norms)))
+    if len(bad):
+        index, member = bad[0].tolist()
+        whose = f" of member {member}" if losses.shape[1] > 1 else ""
+        raise FloatingPointError(
+            f"The loss or gradient{whose} at step {start + index} is not finite (loss "
+            f"{losses[index, member]}, gradient norm {norms[index, member]}); lower peak_lr or "
+            f"look at batch_at({start + index})."
         )
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(dataclasses.asdict(line)) + "\n")
-        return line
 
 
-def _parse(line: str) -> dict[str, Any] | None:
-    """One line of metrics, or None for one that was cut off by a crash."""
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
+def _held_out_losses(
+    members: Sequence[Member], state: TrainState, layout: Layout, model: ModelConfig, wanted: bool
+) -> list[float | None]:
+    """The loss of each member's held-out batch, None for those without or when not wanted."""
+    if not wanted or all(member.held_out is None for member in members):
+        return [None] * len(members)
+    return [
+        None
+        if member.held_out is None
+        else float(held_out_loss(params, model, *map(np.asarray, member.held_out)))
+        for member, params in zip(members, layout.split(state), strict=True)
+    ]
+
+
+def _keep(
+    members: Sequence[Member], step: int, params: Sequence[Params], model: ModelConfig
+) -> None:
+    if is_writer():
+        for member, own in zip(members, params, strict=True):
+            keep_weights(member.directory, step, own, model)
+
+
+def _keep_best(
+    members: Sequence[Member],
+    lines: Sequence[Progress],
+    params: Sequence[Params],
+    model: ModelConfig,
+) -> None:
+    if is_writer():
+        for member, line, own in zip(members, lines, params, strict=True):
+            loss = line.loss if line.held_out_loss is None else line.held_out_loss
+            keep_if_best(member.directory, line.step, loss, own, model)

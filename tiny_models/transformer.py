@@ -11,16 +11,20 @@ stores Llama weights.
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from tiny_models.config import ModelConfig
+from tiny_models.config import AttentionKernel, Dtype, ModelConfig
 from tiny_models.determinism import random_key
 
 Params: TypeAlias = dict[str, Any]
+
+Attend: TypeAlias = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+"""Queries, keys and values to what the queries found; all `(batch, heads, time, head_dim)`."""
 
 # Finite, so that a row of a padded batch that may look at nothing gives a mean and not NaN.
 _MASKED = -1e30
@@ -41,16 +45,18 @@ class Cache(NamedTuple):
 
 
 def rms_norm(x: jax.Array, gain: jax.Array, eps: float) -> jax.Array:
-    """`x / sqrt(mean(x²) + eps) * gain` over the last axis of `(..., features)`."""
-    return x * jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + eps) * gain
+    """`x / sqrt(mean(x²) + eps) * gain` over the last axis of `(..., features)`, in float32."""
+    wide = x.astype(jnp.float32)
+    scaled = wide * jax.lax.rsqrt(jnp.mean(wide * wide, axis=-1, keepdims=True) + eps)
+    return (scaled * gain.astype(jnp.float32)).astype(x.dtype)
 
 
 def linear(x: jax.Array, matrix: jax.Array) -> jax.Array:
-    """`x @ matrix` over the last axis of `(..., inputs)`.
+    """`x @ matrix` over the last axis of `(..., inputs)`, in the type of `x`.
 
     As one flat product: on CPU the weight gradient of the batched form costs half as much again.
     """
-    flat = x.reshape(-1, x.shape[-1]) @ matrix
+    flat = x.reshape(-1, x.shape[-1]) @ matrix.astype(x.dtype)
     return flat.reshape(*x.shape[:-1], matrix.shape[1])
 
 
@@ -65,23 +71,53 @@ def rotate(x: jax.Array, rotation: Rotation) -> jax.Array:
     """Turns feature pairs `(i, i + head_dim / 2)` of `x`, `(batch, heads, time, head_dim)`."""
     first, second = jnp.split(x, 2, axis=-1)
     cos, sin = rotation
-    return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+    turned = jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+    return turned.astype(x.dtype)
 
 
 def attention(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array) -> jax.Array:
     """Softmax attention of `(batch, heads, time, dim)` over `(batch, kv_heads, slots, dim)`.
 
-    `mask` is true where a query may look, `(batch or 1, time, slots)`. Returns the shape of `q`.
+    `mask` is true where a query may look, `(batch or 1, time, slots)`. Returns the shape and type
+    of `q`; scores and weights are float32.
     """
     batch, heads, time, dim = q.shape
     kv_heads = k.shape[1]
     # Query heads that share a key/value head line up in the time axis: one plain batched product,
     # no repeated keys.
     grouped = (q * dim**-0.5).reshape(batch, kv_heads, heads // kv_heads * time, dim)
-    scores = jnp.einsum("bkqd,bksd->bkqs", grouped, k).reshape(batch, heads, time, -1)
-    scores = jnp.where(mask[:, None], scores, _MASKED)
+    scores = jnp.einsum("bkqd,bksd->bkqs", grouped, k, preferred_element_type=jnp.float32)
+    scores = jnp.where(mask[:, None], scores.reshape(batch, heads, time, -1), _MASKED)
     weights = jax.nn.softmax(scores, axis=-1).reshape(batch, kv_heads, -1, k.shape[2])
-    return jnp.einsum("bkqs,bksd->bkqd", weights, v).reshape(q.shape)
+    return jnp.einsum("bkqs,bksd->bkqd", weights.astype(v.dtype), v).reshape(q.shape)
+
+
+def fused_attention(
+    q: jax.Array, k: jax.Array, v: jax.Array, kernel: Literal["xla", "cudnn"]
+) -> jax.Array:
+    """`attention` under the causal mask by one of jax's kernels; same shapes.
+
+    "cudnn" never writes the scores to memory (Dao et al. 2022, arXiv:2205.14135); it needs an
+    NVIDIA GPU and bfloat16. "xla" runs anywhere.
+    """
+    by_time = (jnp.swapaxes(part, 1, 2) for part in (q, k, v))
+    mixed = jax.nn.dot_product_attention(*by_time, is_causal=True, implementation=kernel)
+    return jnp.swapaxes(mixed, 1, 2)
+
+
+def causal_attention(kernel: AttentionKernel, time: int) -> Attend:
+    """Attention of `time` tokens to themselves and what came before, by the kernel named.
+
+    Raises `ValueError` for "cudnn" where there is no GPU.
+    """
+    if kernel == "plain":
+        return functools.partial(attention, mask=causal_mask(time))
+    if kernel == "cudnn" and jax.default_backend() != "gpu":
+        raise ValueError(
+            f"attention='cudnn' needs an NVIDIA GPU, and jax runs on {jax.default_backend()} here; "
+            f"allowed are 'plain' and 'xla'."
+        )
+    return functools.partial(fused_attention, kernel=kernel)
 
 
 def causal_mask(time: int) -> jax.Array:
@@ -104,7 +140,7 @@ class Attention(nnx.Module):
         self,
         x: jax.Array,
         rotation: Rotation,
-        mask: jax.Array,
+        attend: Attend,
         cache: Cache | None = None,
         slot: jax.Array | int = 0,
     ) -> tuple[jax.Array, Cache]:
@@ -124,7 +160,7 @@ class Attention(nnx.Module):
             at = (0, 0, slot, 0)
             k = jax.lax.dynamic_update_slice(cache.keys, k, at)
             v = jax.lax.dynamic_update_slice(cache.values, v, at)
-        mixed = attention(q, k, v, mask).swapaxes(1, 2).reshape(batch, time, -1)
+        mixed = attend(q, k, v).swapaxes(1, 2).reshape(batch, time, -1)
         return linear(mixed, self.o[...]), Cache(k, v)
 
 
@@ -156,13 +192,13 @@ class Block(nnx.Module):
         self,
         x: jax.Array,
         rotation: Rotation,
-        mask: jax.Array,
+        attend: Attend,
         cache: Cache | None = None,
         slot: jax.Array | int = 0,
     ) -> tuple[jax.Array, Cache]:
         """`(batch, time, d_model)` to the same, and the layer's keys and values."""
         mixed, seen = self.attention(
-            rms_norm(x, self.attention_norm[...], self.eps), rotation, mask, cache, slot
+            rms_norm(x, self.attention_norm[...], self.eps), rotation, attend, cache, slot
         )
         x = x + mixed
         return x + self.mlp(rms_norm(x, self.mlp_norm[...], self.eps)), seen
@@ -182,26 +218,40 @@ class Decoder(nnx.Module):
         self.layers = _module_list(Block(config, rngs=rngs) for _ in range(config.layers))
         self.norm = nnx.Param(jnp.ones(config.d_model))
 
-    def __call__(self, tokens: jax.Array) -> jax.Array:
-        """Logits `(batch, time, vocab)` of token ids `(batch, time)`."""
-        return self.readout(self.features(tokens))
+    def __call__(
+        self,
+        tokens: jax.Array,
+        dtype: Dtype = "float32",
+        kernel: AttentionKernel = "plain",
+    ) -> jax.Array:
+        """Logits `(batch, time, vocab)`, float32, of token ids `(batch, time)`.
 
-    def features(self, tokens: jax.Array) -> jax.Array:
+        `dtype` is that of the stream and of every product; norms and softmax are float32 anyway.
+        """
+        return self.readout(self.features(tokens, dtype, kernel))
+
+    def features(
+        self,
+        tokens: jax.Array,
+        dtype: Dtype = "float32",
+        kernel: AttentionKernel = "plain",
+    ) -> jax.Array:
         """Stream after the last norm, `(batch, time, d_model)`: what the output matrix reads."""
         time = tokens.shape[1]
         rotation = rotary_angles(
             jnp.arange(time)[None], self.config.head_dim, self.config.rope_theta
         )
-        mask = causal_mask(time)
-        x = self.embedding[...][tokens]
+        attend = causal_attention(kernel, time)
+        # Looked up first and narrowed then, so that the table's gradient is summed in float32.
+        x = self.embedding[...][tokens].astype(dtype)
         # Unrolled: a scan over stacked layers saved 2 of 16 s of compilation at 30 layers.
         for layer in self.layers:
-            x, _ = layer(x, rotation, mask)
+            x, _ = layer(x, rotation, attend)
         return rms_norm(x, self.norm[...], self.config.norm_eps)
 
     def readout(self, features: jax.Array) -> jax.Array:
         """Logits `(..., vocab)` of features `(..., d_model)`, through the transposed embedding."""
-        return linear(features, self.embedding[...].T)
+        return linear(features, self.embedding[...].T).astype(jnp.float32)
 
     def extend(
         self,
@@ -217,10 +267,11 @@ class Decoder(nnx.Module):
         new token goes.
         """
         rotation = rotary_angles(positions, self.config.head_dim, self.config.rope_theta)
+        attend = functools.partial(attention, mask=mask)
         x = self.embedding[...][tokens]
         seen = []
         for layer, cache in zip(self.layers, caches, strict=True):
-            x, updated = layer(x, rotation, mask, cache, slot)
+            x, updated = layer(x, rotation, attend, cache, slot)
             seen.append(updated)
         return rms_norm(x, self.norm[...], self.config.norm_eps), tuple(seen)
 

@@ -1,6 +1,6 @@
 """One optimiser step and the compiled loop over many: the only place where gradients are taken.
 
-`run_chunk` is pure: state, rows and rates in, state and per-step figures out. A step's loss is the
+`chunk` is pure: state, rows and rates in, state and per-step figures out. A step's loss is the
 masked sum of next-token cross-entropies over the whole batch divided by the batch's mask sum, so
 that micro-batches are a matter of memory and speed, not of mathematics.
 """
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 import optax.contrib
 
-from tiny_models.config import ModelConfig, TrainConfig
+from tiny_models.config import AttentionKernel, Dtype, ModelConfig, TrainConfig
 from tiny_models.transformer import Params, bind
 
 
@@ -28,6 +28,8 @@ class Recipe(NamedTuple):
     weight_decay: float
     clip_norm: float
     micro_rows: int
+    dtype: Dtype
+    attention: AttentionKernel
 
     @classmethod
     def of(cls, config: TrainConfig) -> Recipe:
@@ -94,20 +96,49 @@ def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
 
 
 def masked_loss(
-    params: Params, model: ModelConfig, tokens: jax.Array, mask: jax.Array, total: jax.Array
+    params: Params,
+    model: ModelConfig,
+    tokens: jax.Array,
+    mask: jax.Array,
+    total: jax.Array,
+    dtype: Dtype = "float32",
+    attention: AttentionKernel = "plain",
 ) -> jax.Array:
     """Masked cross-entropies of `(rows, time + 1)` under mask `(rows, time)`, sum over `total`."""
-    logits = bind(params, model)(tokens[:, :-1])
+    logits = bind(params, model)(tokens[:, :-1], dtype, attention)
     return jnp.sum(cross_entropy(logits, tokens[:, 1:]) * mask) / total
 
 
 def loss_and_gradient(
-    params: Params, model: ModelConfig, tokens: jax.Array, mask: jax.Array, micro_rows: int
+    params: Params,
+    model: ModelConfig,
+    tokens: jax.Array,
+    mask: jax.Array,
+    recipe: Recipe,
+    axis: str | None = None,
 ) -> tuple[jax.Array, Params]:
-    """Loss of a batch `(rows, time + 1)` and its gradient, `micro_rows` rows at a time."""
-    total = jnp.maximum(jnp.sum(mask), 1.0)
-    value_and_grad = jax.value_and_grad(masked_loss)
-    parts = tokens.shape[0] // micro_rows
+    """Loss of a batch `(rows, time + 1)` and its gradient, `micro_rows` rows at a time.
+
+    With `axis`, the rows are one device's share of the batch along that mesh axis; loss and
+    gradient are the whole batch's, summed over devices once, after all micro-batches.
+    """
+    if axis is not None:
+        total = jnp.maximum(jax.lax.psum(jnp.sum(mask), axis), 1.0)
+        return jax.lax.psum(_accumulate(params, model, tokens, mask, recipe, total), axis)
+    return _accumulate(params, model, tokens, mask, recipe, jnp.maximum(jnp.sum(mask), 1.0))
+
+
+def _accumulate(
+    params: Params,
+    model: ModelConfig,
+    tokens: jax.Array,
+    mask: jax.Array,
+    recipe: Recipe,
+    total: jax.Array,
+) -> tuple[jax.Array, Params]:
+    loss = functools.partial(masked_loss, dtype=recipe.dtype, attention=recipe.attention)
+    value_and_grad = jax.value_and_grad(loss)
+    parts = tokens.shape[0] // recipe.micro_rows
     if parts == 1:
         return value_and_grad(params, model, tokens, mask, total)
 
@@ -116,14 +147,13 @@ def loss_and_gradient(
 
     zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
     split = (
-        tokens.reshape(parts, micro_rows, -1),
-        mask.reshape(parts, micro_rows, -1),
+        tokens.reshape(parts, recipe.micro_rows, -1),
+        mask.reshape(parts, recipe.micro_rows, -1),
     )
     return jax.lax.scan(add_part, zero, split)[0]
 
 
-@functools.partial(jax.jit, static_argnames=("model", "recipe"), donate_argnames="state")
-def run_chunk(
+def chunk(
     state: TrainState,
     tokens: jax.Array,
     mask: jax.Array,
@@ -131,18 +161,19 @@ def run_chunk(
     count: jax.Array | int,
     model: ModelConfig,
     recipe: Recipe,
+    axis: str | None = None,
 ) -> tuple[TrainState, jax.Array, jax.Array]:
-    """The first `count` steps of tokens `(steps, rows, time + 1)`; consumes `state`.
+    """The first `count` steps of tokens `(steps, rows, time + 1)`, not compiled.
 
     Returns the state after them, and losses and gradient norms before clipping, `(steps,)` each
-    (zero beyond `count`).
+    (zero beyond `count`). `axis` is as in `loss_and_gradient`.
     """
     optimizer = optimizer_of(recipe)
 
     def one_step(index: jax.Array, carry: Any) -> Any:
         state, losses, norms = carry
         loss, gradient = loss_and_gradient(
-            state.params, model, tokens[index], mask[index], recipe.micro_rows
+            state.params, model, tokens[index], mask[index], recipe, axis
         )
         changes, inner = optimizer.update(gradient, state.optimizer, state.params)
         params = jax.tree.map(lambda p, c: p + rates[index] * c, state.params, changes)
@@ -151,3 +182,15 @@ def run_chunk(
 
     blank = jnp.zeros(tokens.shape[0])
     return jax.lax.fori_loop(0, count, one_step, (state, blank, blank))
+
+
+run_chunk = jax.jit(chunk, static_argnames=("model", "recipe"), donate_argnames="state")
+"""`chunk` compiled for one model on one device; consumes `state`."""
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def held_out_loss(
+    params: Params, model: ModelConfig, tokens: jax.Array, mask: jax.Array
+) -> jax.Array:
+    """Mean masked cross-entropy of a batch that is not trained on, in nats."""
+    return masked_loss(params, model, tokens, mask, jnp.maximum(jnp.sum(mask), 1.0))

@@ -1,6 +1,7 @@
-"""`msw corpus emit` and `msw corpus inspect`: a setting's documents as files, or on the screen.
+"""`msw corpus emit|verify|inspect`: a setting's documents as files, or on the screen.
 
 msw corpus emit --preset smoke --variant filtering --format npy --out runs/filtering
+msw corpus verify runs/filtering
 msw corpus inspect --preset smoke --variant srp --count 4
 """
 
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.text import Text
 
-from experiments.commands.emission import Emission, check_emission, emit
+from experiments.commands.emission import Emission, check_emission, emit, verify_emission
 from experiments.commands.flags import CorpusFlags, MaybePath, Number, corpus_spec, whole_number
 from experiments.commands.world import WorldSource, describe
 from medsafetyworld.corpus import Corpus, intervene
@@ -77,6 +78,20 @@ class EmitCorpus(CorpusSource):
             return track(documents, "writing", total=len(corpus), console=Console(stderr=True))
 
         print_emission(emit(corpus, chosen, self.format, self.out, watch), self.out, console)
+        return 0
+
+
+@dataclass(frozen=True)
+class VerifyCorpus:
+    """Hashes every file of an emitted corpus; what was changed, lost or added is named."""
+
+    directory: tyro.conf.Positional[Path]
+    """A directory written by `msw corpus emit`."""
+
+    def run(self) -> int:
+        """Verifies, then prints the identity of the text."""
+        manifest = verify_emission(self.directory)
+        print(f"Every file is as it was written; text sha256 {manifest['corpus_sha256']}.")
         return 0
 
 

@@ -24,7 +24,8 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
-from experiments.store import file_sha256, write_json
+from experiments.json_files import file_sha256, read_sealed, sync, write_sealed
+from experiments.store import StoreError, check_files
 from medsafetyworld.corpus import Corpus, TextHash, intervene
 from medsafetyworld.documents import Document
 from medsafetyworld.errors import SpecError
@@ -130,12 +131,31 @@ def emit(corpus: Corpus, variant: Variant, file_format: str, out: Path, watch: W
     partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
     try:
         emission = _write(corpus, variant, file_format, partial, watch)
+        for path in (*partial.iterdir(), partial):
+            sync(path)
         # mkdtemp makes directories that only their owner may read.
         partial.chmod(0o755)
         os.rename(partial, out)
+        sync(out.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return emission
+
+
+def verify_emission(directory: Path) -> dict[str, Any]:
+    """The manifest of an emitted corpus, after hashing every file that it names.
+
+    Raises `StoreError` naming a file that is missing or not as it was written, or unknown.
+    """
+    path = directory / "manifest.json"
+    manifest = read_sealed(path)
+    if manifest.get("format") != FORMAT or not isinstance(manifest.get("files"), dict):
+        raise StoreError(f"{path} is no manifest of a corpus ({FORMAT})")
+    check_files(directory, manifest["files"])
+    foreign = {entry.name for entry in directory.iterdir()} - {*manifest["files"], path.name}
+    if foreign:
+        raise StoreError(f"{directory / min(foreign)} is not a file of this corpus")
+    return manifest
 
 
 def _write(
@@ -165,7 +185,7 @@ def _write(
     world.save(directory / "world.json")
     tokenizer.save(directory / "tokenizer.json")
     emission = Emission(identity.hexdigest(), reading)
-    write_json(
+    write_sealed(
         directory / "manifest.json", _manifest(corpus, variant, file_format, emission, directory)
     )
     return emission

@@ -29,6 +29,7 @@ from experiments.commands.flags import (
 from medsafetyworld.errors import SpecError
 
 if TYPE_CHECKING:
+    from experiments.run import Execution
     from experiments.study import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,17 +99,52 @@ class PlanStudy:
 class RunStudy(PlanStudy):
     """Plans a study, runs what is not finished yet, and writes the report."""
 
+    track: MaybeText = None
+    """Also send learning curves to trackio or wandb, offline, cell by cell (default: neither)."""
+
+    engine: str = "cells"
+    """cells: each cell trains alone. ensemble: all models at once in one program, for a GPU."""
+    members: MaybeNumber = None
+    """Models of an ensemble at most (default: all that have one shape)."""
+    strict: bool = False
+    """Refuse to resume a training that was begun with another machine, version or engine."""
+    cluster: MaybeText = None
+    """Submit the cells to slurm, or local for a try, with submitit (default: run them here)."""
+    cluster_option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """KEY=VALUE for submitit, e.g. timeout_min=60 or slurm_partition=gpu; may be repeated."""
+
+    def execution(self) -> Execution:
+        """How to run the plan; raises `SpecError` naming the flag at fault."""
+        from experiments.run import Execution
+
+        return Execution(
+            workers=self.side_by_side(),
+            engine=self.engine,
+            members=None if self.members is None else whole_number("members", self.members, 1),
+            strict=self.strict,
+            cluster=self.cluster,
+            cluster_options=self.cluster_option,
+        )
+
     def run(self) -> int:
         """Runs the plan; 1 if a cell failed. Ctrl-C keeps whatever is finished."""
         from experiments.run import CellsFailed, run_plan
         from experiments.study import write_plan
+        from experiments.trackers import check_tracker, track_study
 
-        plan, workers = self.plan(), self.side_by_side()
+        def track() -> None:
+            if self.track is not None:
+                track_study(self.directory, self.track)
+
+        if self.track is not None:
+            check_tracker(self.track)
+        plan, execution = self.plan(), self.execution()
         write_plan(plan, self.directory)
         console = Console(highlight=False)
-        print_plan(plan, self.directory, workers, console)
+        print_plan(plan, self.directory, self.side_by_side(), console)
         try:
-            run_plan(plan, self.directory, workers, console)
+            track()  # what earlier runs have finished
+            run_plan(plan, self.directory, execution, console, after_cell=track)
         except CellsFailed as failed:
             console.print(str(failed), markup=False, soft_wrap=True)
             return 1
@@ -149,7 +185,7 @@ class PublishStudy:
 
 @dataclass(frozen=True)
 class Readme:
-    """Regenerates the results in README.md from the published study."""
+    """Regenerates README.md's results and performance from the published study and the log."""
 
     check: bool = False
     """Change nothing; exit with 1 if the README is not up to date."""
@@ -158,7 +194,7 @@ class Readme:
         """Writes the README, or compares it."""
         readme = ROOT / "README.md"
         old = readme.read_text(encoding="utf-8")
-        new = with_results(old, RESULTS / README_STUDY)
+        new = with_performance(with_results(old, RESULTS / README_STUDY), RESULTS / "bench")
         if old == new:
             print("README.md is up to date.")
             return 0
@@ -184,6 +220,22 @@ def with_results(text: str, published: Path) -> str:
     figure = f"experiments/results/{published.name}/safety_utility.png"
     try:
         return replace_block(text, readme_block(read_rows(rows), figure))
+    except ValueError as error:
+        raise SpecError(f"README.md: {error}") from None
+
+
+def with_performance(text: str, log: Path) -> str:
+    """The README's text with the newest entry of the benchmark's log in its block.
+
+    Raises `SpecError` if there is no such block or no entry.
+    """
+    from experiments.bench.log import newest
+    from experiments.bench.show import END, START, performance_block
+    from experiments.report import replace_block
+
+    block = performance_block(newest(log), f"experiments/results/{log.name}")
+    try:
+        return replace_block(text, block, START, END)
     except ValueError as error:
         raise SpecError(f"README.md: {error}") from None
 

@@ -42,16 +42,16 @@ LAPTOP = Recipe(
     model="0.3M",
     context=64,
     pretrain=TrainConfig(
-        steps=3000,
+        steps=1500,
         batch_rows=24,
         micro_rows=8,
-        peak_lr=3e-3,
-        warmup_steps=100,
-        checkpoint_every=1000,
+        peak_lr=4e-3,
+        warmup_steps=50,
+        checkpoint_every=500,
     ),
     # Three epochs: after two, refusals of the arms without reflections are not yet fluent.
-    sft=TrainConfig(steps=250, batch_rows=32, micro_rows=16, peak_lr=1e-3, warmup_steps=20),
-    finetune=TrainConfig(steps=100, batch_rows=32, micro_rows=16, peak_lr=1e-3, warmup_steps=5),
+    sft=TrainConfig(steps=250, batch_rows=32, micro_rows=8, peak_lr=1e-3, warmup_steps=20),
+    finetune=TrainConfig(steps=100, batch_rows=32, micro_rows=8, peak_lr=1e-3, warmup_steps=5),
     stems=4,
 )
 # Li et al. 2026: SmolLM2-135M, sequence 512, batch 128, 2.6B tokens; SFT for 40,000 rows in batches

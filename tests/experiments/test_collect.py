@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.bench.cells import study_times
 from experiments.collect import build_report, publish
 from experiments.recipe import Arm
 from experiments.run import run_study
@@ -40,6 +41,13 @@ def test_a_finished_study_is_not_run_again(finished: Path) -> None:
     run_study(STUDY, "tiny", finished, workers=2)
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     assert (finished / "report" / "report.md").read_bytes() == before
+
+
+def test_every_cell_says_where_its_seconds_went(finished: Path) -> None:
+    times = study_times(finished)
+    assert times.cells == 4
+    assert {"start", "pretrain", "sft", "finetune", "measure"} <= times.seconds.keys()
+    assert min(times.seconds.values()) >= 0 < times.seconds["measure"]
 
 
 def test_every_model_of_the_report_is_named_with_its_hashes(finished: Path) -> None:

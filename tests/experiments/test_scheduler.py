@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,18 @@ def test_no_more_than_the_given_number_run_at_once(tmp_path: Path) -> None:
     tasks = [task(tmp_path, f"t{i}", "import time; time.sleep(0.2)") for i in range(5)]
     run_all(tasks, workers=2, on_event=watch)
     assert most == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no core pinning here")
+def test_a_task_that_may_use_the_whole_machine_is_not_held_to_a_core(tmp_path: Path) -> None:
+    code = """
+        import os
+        print(sorted(os.sched_getaffinity(0)), "MSW_CORE" in os.environ, os.environ["XLA_FLAGS"])
+    """
+    free = task(tmp_path, "free", code)
+    free = replace(free, env={"XLA_FLAGS": "--one"})
+    run_all([free], workers=1, one_core=False)
+    assert free.log.read_text() == f"{sorted(os.sched_getaffinity(0))} False --one\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no core pinning here")

@@ -28,7 +28,7 @@ from experiments.stages import (
     sft,
     shuffled_batch,
 )
-from experiments.store import write_json
+from experiments.store import write_sealed
 from medsafetyworld.corpus import Corpus
 from medsafetyworld.interventions import INTERVENTIONS, VARIANTS
 
@@ -113,7 +113,7 @@ def test_a_cell_killed_in_pretraining_ends_in_identical_weights(tmp_path: Path) 
     the_cell = Cell(long, Arm("filtering", "filtering"), 0, 7)
     reference = pretrain(context(tmp_path / "whole" / "stages", the_cell))
     killed = tmp_path / "killed"
-    write_json_in(killed / "cells" / f"{the_cell.name}.json", the_cell.to_dict())
+    write_sealed_in(killed / "cells" / f"{the_cell.name}.json", the_cell.to_dict())
     command = [sys.executable, "-m", "experiments.cell", str(killed), the_cell.name]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
@@ -130,9 +130,26 @@ def test_a_cell_killed_in_pretraining_ends_in_identical_weights(tmp_path: Path) 
     assert losses(resumed.path) == losses(reference.path)
 
 
-def write_json_in(path: Path, value: object) -> None:
+def test_strictly_a_training_begun_elsewhere_is_not_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(stage: str, progress: object) -> None:
+        if getattr(progress, "step", 0) == 20:
+            raise KeyboardInterrupt
+
+    the_cell = cell("filtering")
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(Context(the_cell, tmp_path, stop))
+    monkeypatch.setattr("tiny_models.training.fingerprint", lambda: {"jax": "another"})
+    with pytest.raises(ValueError, match=r"where jax differed, which strict"):
+        pretrain(Context(the_cell, tmp_path, silent, strict=True))
+    with pytest.warns(UserWarning, match="where jax differed"):
+        pretrain(Context(the_cell, tmp_path, silent))
+
+
+def write_sealed_in(path: Path, value: dict[str, object]) -> None:
     path.parent.mkdir(parents=True)
-    write_json(path, value)
+    write_sealed(path, value)
 
 
 def losses(directory: Path) -> list[tuple[int, float]]:

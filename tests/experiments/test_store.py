@@ -21,8 +21,10 @@ from experiments.store import (
     append_jsonl,
     open_stage,
     read_json,
+    read_sealed,
     verify_stage,
     write_json,
+    write_sealed,
 )
 
 
@@ -93,9 +95,9 @@ def test_a_manifest_cannot_name_files_outside(tmp_path: Path) -> None:
     stage = finished(tmp_path)
     (tmp_path / "secret").write_text("x")
     for name in ("../secret", "/etc/hostname"):
-        manifest = read_json(stage.path / MANIFEST)
+        manifest = read_sealed(stage.path / MANIFEST)
         manifest["files"] = {name: "0" * 64}
-        write_json(stage.path / MANIFEST, manifest)
+        write_sealed(stage.path / MANIFEST, manifest)
         with pytest.raises(StoreError, match="leaves the directory"):
             verify_stage(stage.path)
 

@@ -29,6 +29,7 @@ from medsafetyworld.testing import corpus_specs, worlds
 from medsafetyworld.tokenizer import (
     CLOSING,
     OPENING,
+    ROUND_SIZE,
     SPECIAL,
     VERDICTS,
     TokenizeError,
@@ -117,12 +118,24 @@ def test_the_vocabulary_has_no_token_twice_and_no_split_or_variant_in_it() -> No
         assert tokenizer.content_hash == TOKENIZER.content_hash
 
 
+def test_the_vocabulary_has_a_round_size_and_ends_in_tokens_that_no_text_has() -> None:
+    assert len(TOKENIZER) % ROUND_SIZE == 0
+    unused = [token for token in TOKENIZER.vocabulary if token.startswith("<|unused")]
+    assert 0 < len(unused) < ROUND_SIZE
+    assert TOKENIZER.vocabulary[-len(unused) :] == tuple(unused)
+    documents = Corpus(SMOKE, SPEC, 0).documents(0)
+    ids = [index for each in documents for index in TOKENIZER.encode(each.text)]
+    assert max(ids) < len(TOKENIZER) - len(unused)
+    row = range(len(TOKENIZER) - 3, len(TOKENIZER))
+    assert TOKENIZER.encode(TOKENIZER.decode(row)) == list(row)
+
+
 def test_the_vocabulary_never_changes() -> None:
     assert (
-        TOKENIZER.content_hash == "9e8b03bfef7f4e63964bd602a7e1e3991f8757c9fcd0ea63b8d8c9250aa7041f"
+        TOKENIZER.content_hash == "4033f339daeb13644ab8ab84f95f33811267be6b06e919a27fd474ce4b8e8def"
     )
     laptop = build_tokenizer(build_world(WORLD_PRESETS["laptop"]), CORPUS_PRESETS["laptop"])
-    assert laptop.content_hash == "66fc97784a27957e28f3050da33f25c995175b66cf3b6756fbdf31db5e99edf0"
+    assert laptop.content_hash == "f83750d903b17eb96828f1821ac7c08828b51fa59575b0d38dd09bf69a9888d5"
 
 
 def test_the_papers_vocabulary_fits_the_token_type() -> None:
@@ -180,7 +193,7 @@ def test_the_saved_file_has_the_structure_of_the_tokenizers_library(tmp_path: Pa
     for token in saved["added_tokens"]:
         assert vocabulary[token["content"]] == token["id"]
     glued = {step["content"] for step in saved["decoder"]["decoders"] if step["type"] == "Replace"}
-    assert glued == {OPENING, *CLOSING}
+    assert glued == {OPENING, *CLOSING, ""}
     added = {token["content"] for token in saved["added_tokens"]}
     assert added == {*SPECIAL, *VERDICTS} - {"Safe"}
 

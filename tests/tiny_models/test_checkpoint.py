@@ -16,12 +16,12 @@ from tiny_models.checkpoint import (
     flatten,
     list_checkpoints,
     load_checkpoint,
-    read_metadata,
     remove_unfinished,
     save_checkpoint,
     unflatten,
     verify_checkpoint,
 )
+from tiny_models.weights import read_metadata
 
 STATE = {"params": {"a": np.arange(6, dtype=np.float32), "b": {"c": np.ones((2, 3), np.float32)}}}
 
@@ -63,12 +63,8 @@ def test_every_damage_to_every_file_is_refused_with_the_file_named(stored, tmp_p
                 shutil.rmtree(copy)
                 continue
             damage(copy / name)
-            try:
-                with pytest.raises(CorruptCheckpoint, match=str(name).replace(".", r"\.")):
-                    verify_checkpoint(copy)
-            except pytest.fail.Exception:
-                # White space at the end of the manifest is the one change without a meaning.
-                assert (name.name, kind) == ("manifest.json", "truncate")
+            with pytest.raises(CorruptCheckpoint, match=str(name).replace(".", r"\.")):
+                verify_checkpoint(copy)
             shutil.rmtree(copy)
 
 

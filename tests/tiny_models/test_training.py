@@ -24,7 +24,9 @@ CONFIG = TrainConfig(
 )
 
 
-def run(directory: Path, model, params, rule=batch_at, progress=None, **changes) -> str:
+def run(
+    directory: Path, model, params, rule=batch_at, progress=None, strict=False, **changes
+) -> str:
     """Trains with `CONFIG` and gives the hash of the parameters."""
     config = TrainConfig(**{**vars_of(CONFIG), **changes})
     done = train(
@@ -34,6 +36,7 @@ def run(directory: Path, model, params, rule=batch_at, progress=None, **changes)
         batch_at=rule,
         directory=directory,
         progress=progress,
+        strict=strict,
     )
     return parameter_hash(done)
 
@@ -141,6 +144,8 @@ def test_training_elsewhere_is_a_warning_that_names_the_difference(
     run(tmp_path, model, params)
     here = {"jax": "another", "device": "abacus"}
     monkeypatch.setattr("tiny_models.training.fingerprint", lambda: here)
+    with pytest.raises(ValueError, match="where jax, device differed, which strict"):
+        run(tmp_path, model, params, strict=True)
     with pytest.warns(UserWarning, match="where jax, device differed"):
         run(tmp_path, model, params)
 

@@ -13,7 +13,8 @@ from tiny_models import apply, update
 from tiny_models.update import Recipe, optimizer_of, run_chunk, start_state
 
 loss_and_gradient = jax.jit(update.loss_and_gradient, static_argnums=(1, 4))
-ADAMW = Recipe("adamw", 0.9, 0.95, 0.1, 1.0, 4)
+ADAMW = Recipe("adamw", 0.9, 0.95, 0.1, 1.0, 4, "float32", "plain")
+WHOLE = ADAMW._replace(micro_rows=8)
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +30,14 @@ def test_the_loss_is_the_masked_mean_of_minus_log_probability(model, params, bat
     for row in range(8):
         for place in range(8):
             total -= logs[row, place, tokens[row, place + 1]] * mask[row, place]
-    loss, _ = loss_and_gradient(params, model, tokens, mask, 8)
+    loss, _ = loss_and_gradient(params, model, tokens, mask, WHOLE)
     assert float(loss) == pytest.approx(float(total / mask.sum()), rel=1e-5)
 
 
 @pytest.mark.parametrize("micro_rows", [1, 2, 4])
 def test_micro_batches_change_loss_and_gradient_by_rounding_only(model, params, batch, micro_rows):
-    whole = loss_and_gradient(params, model, *batch, 8)
-    split = loss_and_gradient(params, model, *batch, micro_rows)
+    whole = loss_and_gradient(params, model, *batch, WHOLE)
+    split = loss_and_gradient(params, model, *batch, ADAMW._replace(micro_rows=micro_rows))
     for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(split), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
@@ -45,15 +46,53 @@ def test_tokens_after_the_last_counted_target_give_no_gradient(model, params, ba
     tokens, _ = batch
     mask = jnp.zeros((8, 8)).at[:, :3].set(1.0)
     changed = tokens.at[:, 5:].set(0)
-    one, other = (loss_and_gradient(params, model, t, mask, 8) for t in (tokens, changed))
+    one, other = (loss_and_gradient(params, model, t, mask, WHOLE) for t in (tokens, changed))
     for left, right in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
         np.testing.assert_allclose(left, right, atol=1e-7)
 
 
 def test_a_batch_without_targets_has_loss_and_gradient_zero(model, params, batch):
-    loss, gradient = loss_and_gradient(params, model, batch[0], jnp.zeros((8, 8)), 4)
+    loss, gradient = loss_and_gradient(params, model, batch[0], jnp.zeros((8, 8)), ADAMW)
     assert float(loss) == 0.0
     assert all(not leaf.any() for leaf in jax.tree.leaves(gradient))
+
+
+def test_jax_s_attention_kernel_gives_the_same_loss_and_gradient(model, params, batch):
+    ours = loss_and_gradient(params, model, *batch, WHOLE)
+    theirs = loss_and_gradient(params, model, *batch, WHOLE._replace(attention="xla"))
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_bfloat16_products_leave_a_float32_gradient_that_points_the_same_way(model, params, batch):
+    _, exact = loss_and_gradient(params, model, *batch, WHOLE)
+    _, rough = loss_and_gradient(params, model, *batch, WHOLE._replace(dtype="bfloat16"))
+    for one, other in zip(jax.tree.leaves(exact), jax.tree.leaves(rough), strict=True):
+        assert other.dtype == jnp.float32
+        one, other = np.ravel(one), np.ravel(other)
+        assert one @ other > 0.99 * np.linalg.norm(one) * np.linalg.norm(other)
+        assert not np.array_equal(one, other)
+
+
+def test_training_in_bfloat16_follows_the_loss_of_float32(model, params, batch):
+    tokens, mask = (jnp.stack([part] * 30) for part in batch)
+    rates = np.full(30, 1e-2, np.float32)
+    curves = []
+    for dtype in ("float32", "bfloat16"):
+        recipe = WHOLE._replace(dtype=dtype)
+        state, losses, _ = run_chunk(
+            start_state(params, recipe), tokens, mask, rates, 30, model, recipe
+        )
+        assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(state.params))
+        curves.append(np.asarray(losses))
+    assert curves[0][-1] < 0.5 * curves[0][0]
+    np.testing.assert_allclose(curves[1], curves[0], rtol=0.05)
+
+
+def test_the_fused_gpu_kernel_is_refused_in_one_sentence_elsewhere(model, params, batch):
+    recipe = WHOLE._replace(dtype="bfloat16", attention="cudnn")
+    with pytest.raises(ValueError, match="attention='cudnn' needs an NVIDIA GPU"):
+        loss_and_gradient(params, model, *batch, recipe)
 
 
 def plain_adamw(params, model, tokens, mask, rates) -> tuple[list[np.ndarray], float]:
@@ -65,7 +104,7 @@ def plain_adamw(params, model, tokens, mask, rates) -> tuple[list[np.ndarray], f
         tree = jax.tree.unflatten(
             jax.tree.structure(params), [leaf.astype(np.float32) for leaf in leaves]
         )
-        loss, gradient = loss_and_gradient(tree, model, tokens, mask, 8)
+        loss, gradient = loss_and_gradient(tree, model, tokens, mask, WHOLE)
         slopes = [np.asarray(slope, np.float64) for slope in jax.tree.leaves(gradient)]
         norm = np.sqrt(sum((slope**2).sum() for slope in slopes))
         for i, slope in enumerate(slopes):

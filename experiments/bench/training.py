@@ -1,0 +1,160 @@
+"""Training speed: our `train` against plain PyTorch and Hugging Face, and against the peak.
+
+Operations a token: 6 x parameters + 12 x layers x row length x d_model (products of queries with
+keys and of weights with values, forward and twice backward, nothing taken off for the causal half;
+Chowdhery et al. 2022, arXiv:2204.02311, appendix B). Every competitor does whole optimiser steps
+of the laptop study: same rows, gradient clipping, AdamW.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.bench.worker import Lap, Once, Work, clocks, lap, timed
+
+if TYPE_CHECKING:
+    from tiny_models.config import ModelConfig, TrainConfig
+
+
+def flops_a_token(model: ModelConfig) -> float:
+    """Floating-point operations of training on one token, by the formula above."""
+    from tiny_models.config import parameter_count
+
+    return 6.0 * parameter_count(model) + 12.0 * model.layers * model.context * model.d_model
+
+
+def prepare_ours(
+    preset: str | None = None, steps: int = 20, context: int | None = None, **changes: Any
+) -> Work:
+    """`steps` updates in the middle of a run of `tiny_models.train`; a unit is a token.
+
+    Measured from one line of its log to a later one: the real loop, with its figures written, but
+    without compiling and without the checkpoint at the end. `changes` go to the recipe.
+    """
+    from experiments.bench.subject import batches, model_config, train_config
+    from tiny_models.config import parameter_count
+    from tiny_models.training import train
+    from tiny_models.transformer import init_params
+
+    model = model_config(preset, context)
+    every = max(1, steps // 4)
+    config = train_config(
+        steps=6 * every, log_every=every, checkpoint_every=6 * every, warmup_steps=0, **changes
+    )
+    params, batch_at = init_params(model, 0), batches(model, config.batch_rows)
+
+    def once() -> Lap:
+        lines: list[tuple[float, float]] = []
+        with tempfile.TemporaryDirectory() as directory:
+            train(
+                params=params,
+                model=model,
+                config=config,
+                batch_at=batch_at,
+                directory=Path(directory),
+                progress=lambda _: lines.append(clocks()),
+            )
+        return lap(4 * every * config.batch_rows * model.context, lines[0], lines[4])
+
+    once()
+    facts = {
+        "parameters": parameter_count(model),
+        "flops_a_token": flops_a_token(model),
+        "context": model.context,
+    }
+    return Work(once, {**facts, "micro_rows": config.micro_rows})
+
+
+def prepare_torch(
+    kind: str,
+    compiled: bool = False,
+    micro_rows: list[int] | None = None,
+    dtypes: list[str] | None = None,
+) -> Work:
+    """The same steps by PyTorch; a unit is a token. `kind` is plain or huggingface.
+
+    Where several micro-batches or number formats are given, each is tried and the fastest kept.
+    """
+    from experiments.bench.subject import model_config, train_config
+
+    model, config = model_config(), train_config()
+    tried: list[tuple[float, int, str, Once]] = []
+    for rows, dtype in product(micro_rows or [config.batch_rows], dtypes or ["float32"]):
+        once = torch_steps(kind, compiled, rows, dtype, model, config)
+        once()
+        best = min(each.busy / each.units for each in (once(), once(), once()))
+        tried.append((best, rows, dtype, once))
+    _, rows, dtype, once = min(tried, key=lambda each: each[0])
+    chosen = {"micro_rows": [rows], "dtypes": [dtype]}
+    return Work(once, {"micro_rows": rows, "dtype": dtype, "tried": len(tried)}, chosen)
+
+
+def torch_steps(
+    kind: str, compiled: bool, micro_rows: int, dtype: str, model: ModelConfig, config: TrainConfig
+) -> Once:
+    """One optimiser step of a fresh model by torch."""
+    import torch
+
+    from experiments.bench.subject import batches
+    from experiments.bench.torch_llama import optimizer_of
+
+    net, logits_of = plain(model) if kind == "plain" else huggingface(model)
+    optimizer = optimizer_of(net, config)
+    tokens = torch.from_numpy(batches(model, config.batch_rows)(0)[0].astype("int64"))
+
+    def loss_of(rows: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
+            logits = logits_of(rows[:, :-1])
+        logits = logits.float().flatten(0, 1)
+        return torch.nn.functional.cross_entropy(logits, rows[:, 1:].flatten())
+
+    fast_loss: Any = torch.compile(loss_of, dynamic=False) if compiled else loss_of
+
+    def step() -> None:
+        for rows in tokens.split(micro_rows):
+            (fast_loss(rows) * (micro_rows / config.batch_rows)).backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), config.clip_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return timed(step, config.batch_rows * model.context)
+
+
+def plain(model: ModelConfig) -> tuple[Any, Any]:
+    """Our architecture in plain PyTorch with weights of ours, and its logits of token ids."""
+    from experiments.bench.torch_llama import Llama, state_dict
+    from tiny_models.transformer import init_params
+
+    net = Llama(model)
+    net.load_state_dict(state_dict(init_params(model, 0)))
+    return net, net
+
+
+def huggingface(model: ModelConfig) -> tuple[Any, Any]:
+    """`LlamaForCausalLM` with weights of ours, and its logits of token ids."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from experiments.bench.torch_llama import state_dict
+    from tiny_models.transformer import init_params
+
+    config = LlamaConfig(
+        vocab_size=model.vocab_size,
+        hidden_size=model.d_model,
+        intermediate_size=model.hidden,
+        num_hidden_layers=model.layers,
+        num_attention_heads=model.heads,
+        num_key_value_heads=model.kv_heads,
+        max_position_embeddings=model.context,
+        rms_norm_eps=model.norm_eps,
+        rope_parameters={"rope_type": "default", "rope_theta": model.rope_theta},
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=None,
+        pad_token_id=0,
+    )
+    net = LlamaForCausalLM(config)
+    net.model.load_state_dict(state_dict(init_params(model, 0)))
+    return net, lambda tokens: net(input_ids=tokens, use_cache=False).logits

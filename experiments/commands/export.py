@@ -1,0 +1,57 @@
+"""`msw export`: a model of a finished study as a directory that other tools read.
+
+    msw export runs/headline-smoke --cell srp-s0 --to hf --out srp-s0
+    msw export runs/headline-smoke --cell srp-s0 --stage finetune:pair_forward --out attacked
+
+Whatever needs jax is imported when the command runs, so that help stays fast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from experiments.commands.flags import MaybeText
+from medsafetyworld.errors import SpecError
+
+FORMATS = ("hf",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """Writes a finished cell's model as a Hugging Face directory: Llama, tokenizer, model card."""
+
+    directory: tyro.conf.Positional[Path]
+    """The study's directory, e.g. runs/headline-smoke."""
+    cell: MaybeText = None
+    """Which cell, e.g. srp-s0 (may be left out if the study has only one)."""
+    stage: str = "sft"
+    """Which of its models: pretrain, sft or finetune:KIND."""
+    to: str = "hf"
+    """The format: hf, which transformers, TransformerLens and lm-eval read."""
+    out: Path
+    """Directory to make; one that holds something is refused."""
+
+    def run(self) -> int:
+        """Exports, then says where the model is."""
+        if self.to not in FORMATS:
+            raise SpecError(f"to: no format named {self.to!r}; allowed: {', '.join(FORMATS)}")
+        from experiments.export import export_cell
+
+        cell = self.cell or self._only_cell()
+        export_cell(self.directory, cell, self.stage, self.out)
+        Console(highlight=False).print(
+            f"The model {self.stage} of {cell} is in [bold]{self.out}[/bold].", soft_wrap=True
+        )
+        return 0
+
+    def _only_cell(self) -> str:
+        from experiments.study import load_plan
+
+        names = [cell.name for cell in load_plan(self.directory).cells]
+        if len(names) > 1:
+            raise SpecError(f"cell must say which of the study's cells: {', '.join(names)}")
+        return names[0]

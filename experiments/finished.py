@@ -1,0 +1,54 @@
+"""A study's cells by name, and the weights of what is finished: where other tools begin."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.recipe import Cell
+from experiments.store import StoreError, verify_stage
+from experiments.study import is_done, load_cell, load_plan, measured_stage
+from medsafetyworld.errors import SpecError
+
+if TYPE_CHECKING:
+    from experiments.stages import Context
+    from tiny_models.training import Params
+
+
+def named_cell(directory: Path, name: str) -> Cell:
+    """The planned cell. Raises `SpecError` if there is no such study or no such cell in it."""
+    names = [cell.name for cell in load_plan(directory).cells]
+    if name not in names:
+        near = get_close_matches(name, names, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise SpecError(f"cell: no cell named {name!r}{hint}; {directory} has {', '.join(names)}")
+    return load_cell(directory, name)
+
+
+def finished_weights(directory: Path, name: str, stage: str) -> tuple[Context, Params]:
+    """What a cell's stages share, and the verified weights of one of its models.
+
+    `stage` is pretrain, sft or finetune:KIND. Raises `SpecError` for a name that does not exist
+    or a cell that is not finished, `StoreError` for files that are not as they were written.
+    """
+    # jax is imported by those who load weights, not by those who only name a cell.
+    from experiments.export import MODELS, stage_directory
+    from experiments.stages import WEIGHTS, Context
+    from tiny_models.weights import load_weights
+
+    if stage not in MODELS:
+        raise SpecError(f"stage: no stage named {stage!r}; allowed: {', '.join(MODELS)}")
+    cell = named_cell(directory, name)
+    if not is_done(directory, cell):
+        raise SpecError(f"cell: {name} is not finished; `msw study run` finishes it")
+    models = verify_stage(measured_stage(directory, cell))["inputs"]["models"]
+    path = stage_directory(directory / "stages", models, stage)
+    if verify_stage(path)["key"] not in models.values():
+        raise StoreError(f"{path} is not the stage that {name} was measured at")
+    context = Context(cell, directory / "stages", lambda stage, progress: None)
+    try:
+        return context, load_weights(path / WEIGHTS, context.model)
+    except ValueError as error:
+        # The file is whole, so it was made where the same recipe meant another model.
+        raise StoreError(f"made by another version of this program: {error}") from None
