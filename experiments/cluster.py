@@ -4,8 +4,8 @@
         --cluster-option slurm_partition=gpu --cluster-option cpus_per_task=1
 
 What is submitted is a command line, not a closure of ours. The study's directory must be visible
-to every node. `local` starts the jobs on this machine, for a try. Needs `pip install
-'medsafetyworld[cluster]'`.
+to every node, on a file system that honours flock. `local` starts all jobs at once on this machine,
+for a try. Needs the extra: `pip install -e '.[cluster]'`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def make_executor(cluster: str, folder: Path, options: Sequence[str]) -> Any:
         import submitit
     except ImportError:
         raise SpecError(
-            "cluster: submitit is not installed; `pip install 'medsafetyworld[cluster]'` adds it"
+            "cluster: submitit is not installed; `pip install -e '.[cluster]'` adds it"
         ) from None
     parameters = {"timeout_min": TIMEOUT_MIN, **dict(map(_option, options))}
     try:

@@ -53,6 +53,8 @@ class Execution:
             raise SpecError("members is only for --engine ensemble")
         if self.cluster_options and self.cluster is None:
             raise SpecError("cluster-option is only for --cluster slurm or local")
+        if self.cluster is not None and self.workers is not None:
+            raise SpecError("workers is only for cells on this machine; a cluster decides itself")
         if self.cluster is not None:
             from experiments.cluster import check_cluster
 

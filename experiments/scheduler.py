@@ -32,6 +32,8 @@ SINGLE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "PYTHONUNBUFFERED": "1",
+    # Cells that share a GPU take its memory as they need it, not most of it at once.
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
 XLA_SINGLE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 

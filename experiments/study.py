@@ -78,7 +78,7 @@ def make_plan(
     arms: Sequence[str] | None = None,
     master: int = DEFAULT_MASTER,
 ) -> Plan:
-    """The cells of a study. Raises `SpecError` naming an unknown preset or arm."""
+    """The cells of a study. Raises `SpecError` naming a preset or arm that is not allowed."""
     if preset_name not in study.presets:
         raise SpecError(
             f"preset: no preset named {preset_name!r}; allowed: {', '.join(study.presets)}"
@@ -87,7 +87,12 @@ def make_plan(
     unknown = [name for name in arms or () if name not in known]
     if unknown:
         raise SpecError(f"arms: no arm named {unknown[0]!r}; allowed: {', '.join(known)}")
-    chosen = tuple(known[name] for name in arms) if arms else study.arms
+    chosen = study.arms if arms is None else tuple(known[name] for name in arms)
+    repeated = [arm.name for arm in dict.fromkeys(chosen) if chosen.count(arm) > 1]
+    if repeated:
+        raise SpecError(f"arms: {repeated[0]!r} is given twice")
+    if not chosen:
+        raise SpecError(f"arms: none are given; allowed: {', '.join(known)}")
     recipe = study.presets[preset_name].recipe
     _check_world(recipe)
     _check_benign_data(recipe)

@@ -148,7 +148,7 @@ def _finish(training: Training, prepared: Prepared, params: Params, layout: Layo
     save_weights(stage.path / WEIGHTS, params, training.model, {"stage": stage.name})
     stage.finish(
         {"weights_sha256": parameter_hash(params), **prepared.facts},
-        {**fingerprint(), "engine": layout.engine},
+        {**fingerprint(), "engine": layout.engine, "dtype": training.config.dtype},
     )
 
 

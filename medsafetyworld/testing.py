@@ -2,7 +2,7 @@
 
 `worlds()`, `statements(world)` and `documents(world)` draw random cases, extremes included;
 `check_world` and `check_intervention` assert the laws that every world and intervention must keep.
-Only tests import this module. The strategies need hypothesis (`pip install medsafetyworld[dev]`).
+Only tests import this module. The strategies need hypothesis (`pip install -e '.[dev]'`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ try:
     from hypothesis import strategies as st
 except ImportError as error:  # pragma: no cover - needs an environment without the dev extra
     raise ImportError(
-        "medsafetyworld.testing needs hypothesis; install it with `pip install medsafetyworld[dev]`"
+        "medsafetyworld.testing needs hypothesis; install it with `pip install -e '.[dev]'`"
     ) from error
 
 

@@ -31,7 +31,11 @@ def round_up(size: int, step: int = LENGTH_STEP) -> int:
 
 
 def padded_batches(prompts: Sequence[np.ndarray], batch: int) -> Iterator[PaddedBatch]:
-    """All prompts once, grouped by padded length, shortest first, `batch` rows at a time."""
+    """All prompts once, grouped by padded length, shortest first, `batch` rows at a time.
+
+    Raises `ValueError` for `batch` below 1.
+    """
+    check_batch(batch)
     widths = [round_up(len(prompt)) for prompt in prompts]
     for width in sorted(set(widths)):
         members = [row for row, own in enumerate(widths) if own == width]
@@ -43,6 +47,12 @@ def padded_batches(prompts: Sequence[np.ndarray], batch: int) -> Iterator[Padded
                 padding[place] = width - len(prompts[row])
                 tokens[place, padding[place] :] = prompts[row]
             yield PaddedBatch(rows, tokens, padding)
+
+
+def check_batch(batch: int) -> None:
+    """Raises `ValueError` for a number of rows below 1, which would ask for nothing."""
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1, not {batch}.")
 
 
 def check_prompts(

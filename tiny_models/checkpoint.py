@@ -41,7 +41,8 @@ def save_checkpoint(
     final = directory / f"step-{step:08d}"
     unfinished = directory / f"{_TEMPORARY}{final.name}-{os.getpid()}"
     shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
+    make_directory(directory)
+    unfinished.mkdir()
     try:
         with _checkpointer() as checkpointer:
             arrays = jax.tree.map(np.asarray, dict(state))
@@ -51,14 +52,14 @@ def save_checkpoint(
             code = int(number[1])
             raise OSError(code, os.strerror(code), str(unfinished)) from error
         raise
-    _write_json(unfinished / "embedded.json", {**embedded, "step": step})
-    _write_json(unfinished / "manifest.json", _hash_tree(unfinished))
+    (unfinished / "embedded.json").write_bytes(json_bytes({**embedded, "step": step}))
+    (unfinished / "manifest.json").write_bytes(json_bytes(_hash_tree(unfinished)))
     for path in [*_files(unfinished), *_folders(unfinished)]:
-        _flush(path)
+        flush(path)
     if final.exists():  # a refused or foreign one; a run never writes the same step twice
         _discard(final)
     unfinished.rename(final)
-    _flush(directory)
+    flush(directory)
     for step_path in list_checkpoints(directory)[:-keep]:
         _discard(step_path)
     return final
@@ -69,15 +70,29 @@ def load_checkpoint(path: Path, like: Mapping[str, Any]) -> tuple[dict[str, Any]
 
     Raises `CorruptCheckpoint` naming the first file that is missing, unexpected or changed.
     """
+    embedded = read_embedded(path)
+    return restore_state(path, like), embedded
+
+
+def read_embedded(path: Path) -> dict[str, Any]:
+    """The JSON stored in a checkpoint, all of which is verified first (`CorruptCheckpoint`)."""
+    verify_checkpoint(path)
+    return json.loads((path / "embedded.json").read_text())
+
+
+def restore_state(path: Path, like: Mapping[str, Any]) -> dict[str, Any]:
+    """State with the structure of `like`, of a checkpoint that was verified.
+
+    Raises `ValueError` naming it when it holds other arrays.
+    """
     import orbax.checkpoint as ocp
 
-    verify_checkpoint(path)
     as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), dict(like))
     with _checkpointer() as checkpointer:
         state = checkpointer.restore((path / "state").absolute(), restore_args=as_numpy)
     if jax.tree.structure(state) != jax.tree.structure(dict(like)):
         raise ValueError(f"The arrays stored in {path} are not those of this model and optimizer.")
-    return jax.tree.map(jnp.asarray, state), json.loads((path / "embedded.json").read_text())
+    return jax.tree.map(jnp.asarray, state)
 
 
 def verify_checkpoint(path: Path) -> None:
@@ -86,14 +101,15 @@ def verify_checkpoint(path: Path) -> None:
     try:
         content = manifest_path.read_bytes()
         manifest = json.loads(content)
-        files, seal = dict(manifest["files"]), manifest["seal"]
+        files, stored_seal = dict(manifest["files"]), manifest["seal"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorruptCheckpoint(
             f"{manifest_path} is missing or unreadable; {_ADVICE.format(path)}"
         ) from error
     found = _hash_tree(path)
     # Written again it must give the same bytes, so that not even a space can change.
-    if _seal(files) != seal or _json_bytes({"files": files, "seal": seal}) != content:
+    same = {"files": files, "seal": seal(files)}
+    if stored_seal != same["seal"] or json_bytes(same) != content:
         raise CorruptCheckpoint(f"{manifest_path} was changed; {_ADVICE.format(path)}")
     for name in sorted(files.keys() | found["files"].keys()):
         if files.get(name) != found["files"].get(name):
@@ -121,11 +137,29 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with open(unfinished, "xb") as file:
             file.write(content)
-        _flush(unfinished)
+        flush(unfinished)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
-    _flush(path.parent)
+    flush(path.parent)
+
+
+def make_directory(path: Path) -> None:
+    """Makes a directory whose name is on the disk when this returns; one that is there stays."""
+    if not path.is_dir():
+        make_directory(path.parent)
+        path.mkdir(exist_ok=True)
+        flush(path.parent)
+
+
+def json_bytes(content: Mapping[str, Any], indent: int = 1) -> bytes:
+    """JSON with sorted keys and a newline at its end: the same bytes for the same content."""
+    return (json.dumps(content, indent=indent, sort_keys=True) + "\n").encode()
+
+
+def seal(content: Any) -> str:
+    """sha256 of JSON content, to store beside it."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def compare_embedded(stored: Mapping[str, Any], given: Mapping[str, Any], where: str) -> None:
@@ -142,7 +176,7 @@ def parameter_hash(params: Params) -> str:
     """sha256 over sorted flat names, dtypes, shapes and bytes: equal just for equal parameters."""
     digest = hashlib.sha256()
     for name, leaf in flatten(params):
-        array = np.ascontiguousarray(leaf)
+        array = np.asarray(leaf, order="C")
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
@@ -219,23 +253,12 @@ def _hash_tree(root: Path) -> dict[str, Any]:
         for path in _files(root)
         if path != root / "manifest.json"
     }
-    return {"files": files, "seal": _seal(files)}
+    # The manifest vouches for the files, the seal for the manifest.
+    return {"files": files, "seal": seal(files)}
 
 
-def _seal(files: Any) -> str:
-    # The manifest vouches for the files; this vouches for the manifest.
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_bytes(_json_bytes(content))
-
-
-def _json_bytes(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
-
-
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Returns when a file's content, or a folder's list of names, is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -55,7 +55,7 @@ def draw_chunks(
             config.steps,
         )
         rows = [
-            [checked(rule(step), config, model, step) for rule in rules]
+            [checked(rule(step), config.batch_rows, model, f"batch_at({step})") for rule in rules]
             for step in range(start, stop)
         ]
         tokens = np.zeros((longest, len(rules), *rows[0][0][0].shape), np.int32)
@@ -68,22 +68,34 @@ def draw_chunks(
         start = stop
 
 
-def checked(batch: Batch, config: TrainConfig, model: ModelConfig, step: int) -> Batch:
-    """The batch as arrays. Raises `ValueError` naming what does not fit model or recipe."""
+def checked(batch: Batch, rows: int, model: ModelConfig, name: str) -> Batch:
+    """The batch as arrays. Raises `ValueError` naming what does not fit the model or `rows`."""
     tokens, mask = np.asarray(batch[0]), np.asarray(batch[1])
-    time_ = tokens.shape[1] - 1 if tokens.ndim == 2 else 0
-    if tokens.shape[:1] != (config.batch_rows,) or not 1 <= time_ <= model.context:
+    time = tokens.shape[1] - 1 if tokens.ndim == 2 else 0
+    if tokens.shape[:1] != (rows,) or not 1 <= time <= model.context:
         raise ValueError(
-            f"batch_at({step}) gave tokens of shape {tokens.shape}; allowed are "
-            f"({config.batch_rows}, 2 .. {model.context + 1})."
+            f"{name} gave tokens of shape {tokens.shape}; allowed are ({rows}, 2 .. "
+            f"{model.context + 1})."
         )
-    if mask.shape != (config.batch_rows, time_):
-        raise ValueError(
-            f"batch_at({step}) gave a loss mask of shape {mask.shape}, not "
-            f"{(config.batch_rows, time_)}."
-        )
+    if mask.shape != (rows, time):
+        raise ValueError(f"{name} gave a loss mask of shape {mask.shape}, not {(rows, time)}.")
+    if mask.dtype.kind not in "biuf" or not np.isfinite(mask).all() or mask.min() < 0:
+        raise ValueError(f"{name} gave a loss mask that holds other than finite numbers >= 0.")
     if tokens.dtype.kind not in "iu" or tokens.min() < 0 or tokens.max() >= model.vocab_size:
         raise ValueError(
-            f"batch_at({step}) gave tokens outside the integers [0, vocab_size={model.vocab_size})."
+            f"{name} gave tokens outside the integers [0, vocab_size={model.vocab_size})."
         )
     return tokens, mask
+
+
+def checked_held_out(batch: Batch, micro_rows: int, model: ModelConfig, name: str) -> Batch:
+    """A batch of any number of rows as arrays, filled up to whole micro-batches.
+
+    What fills it counts nowhere. Raises `ValueError` like `checked`, and if no target counts.
+    """
+    rows = max((1, *np.shape(batch[0])[:1]))
+    tokens, mask = checked(batch, rows, model, name)
+    if not mask.any():
+        raise ValueError(f"{name} gave a loss mask that counts no target; it must count one.")
+    more = ((0, -rows % micro_rows), (0, 0))
+    return np.pad(tokens.astype(np.int32), more), np.pad(mask.astype(np.float32), more)

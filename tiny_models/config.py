@@ -86,9 +86,12 @@ class TrainConfig:
     Each step averages the gradient over `batch_rows` rows, `micro_rows` at a time (smaller fits
     caches and memory better and changes the result by rounding only). `final_lr_fraction` times
     `peak_lr` is where the cosine and the wsd decay end; `decay_fraction` of all steps is the length
-    of the wsd decay. Weight decay acts on matrices, not on norm gains. `dtype` is that of the
-    forward and backward products; parameters, optimiser state, norms, softmax and loss are float32
-    in any case. `attention="cudnn"` needs an NVIDIA GPU and `dtype="bfloat16"`.
+    of the wsd decay. Weight decay acts on matrices, not on norm gains. `b1` and `b2` are those of
+    AdamW, and with "muon" of the part that stays with Adam: embedding and norm gains; Muon's own
+    momentum is optax's. `dtype` is that of the stream and of the forward and backward products,
+    the logits too: in bfloat16 they are rounded before the softmax. Parameters, optimiser state
+    and the arithmetic inside norms, softmax and loss are float32 in any case. `attention="cudnn"`
+    needs an NVIDIA GPU and `dtype="bfloat16"`.
     """
 
     steps: int

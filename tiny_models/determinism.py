@@ -42,11 +42,27 @@ def fingerprint() -> dict[str, str]:
         "backend": device.platform,
         "device": device.device_kind,
         "devices": str(jax.device_count()),
+        "processes": str(jax.process_count()),
         "cores": str(_visible_cores()),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "matmul_precision": str(jax.config.jax_default_matmul_precision),  # pyright: ignore
-        "dtype": "float32",
     }
+
+
+def require_repeatable() -> None:
+    """Raises `ValueError` on a GPU whose XLA may add in any order, so that no run repeats."""
+    flags = [flag.partition("=") for flag in os.environ.get("XLA_FLAGS", "").split()]
+    said = [value for name, _, value in flags if name == "--xla_gpu_deterministic_ops"]
+    if backend_name() == "gpu" and (not said or said[-1].lower() not in ("", "1", "true")):
+        raise ValueError(
+            "strict resuming on a GPU needs XLA_FLAGS=--xla_gpu_deterministic_ops=true, set before "
+            "jax starts; without it the same run does not give the same bits twice."
+        )
+
+
+def backend_name() -> str:
+    """Where jax computes by default: "cpu", "gpu" or "tpu"."""
+    return jax.default_backend()
 
 
 def _visible_cores() -> int:

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tiny_models.chunks import Batch, BatchAt
 from tiny_models.config import ModelConfig, TrainConfig
 from tiny_models.layout import Device, Layout
 from tiny_models.metrics import Progress
+from tiny_models.resuming import Member
 from tiny_models.retention import Retention
-from tiny_models.training import Batch, BatchAt, Member, train_members
+from tiny_models.training import train_members
 from tiny_models.transformer import Params
 
 
@@ -33,10 +35,11 @@ def train_ensemble(
 ) -> list[Params]:
     """Runs or resumes `config.steps` updates of every member and returns their parameters.
 
-    Like `train`, bit for bit the same after a crash. Checkpoints hold all members; member k has
-    `member_directory(directory, k)` for its metrics and kept weights. `devices` share the members,
-    `progress` gets a line of each. Raises what `train` raises, and `ValueError` when members do
-    not match in number or in the shape of their rows.
+    Like `train`, bit for bit the same after a crash: on a CPU, and on a GPU with
+    `XLA_FLAGS=--xla_gpu_deterministic_ops=true`, which `strict` demands there. Checkpoints hold
+    all members; member k has `member_directory(directory, k)` for its metrics and kept weights.
+    `devices` share the members, `progress` gets a line of each. Raises what `train` raises, and
+    `ValueError` when members do not match in number or in the shape of their rows.
     """
     if not params or len(params) != len(batch_at):
         raise ValueError(

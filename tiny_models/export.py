@@ -9,10 +9,9 @@ stores them, across the halves of a head.
 
 from __future__ import annotations
 
-import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tiny_models.checkpoint import write_atomically
+from tiny_models.checkpoint import flush, json_bytes, make_directory, write_atomically
 from tiny_models.config import ModelConfig
 from tiny_models.transformer import Params
 
@@ -59,8 +58,8 @@ def export_hugging_face(
     plain name.
     """
     files = {
-        "config.json": _json(llama_config(config, marks)),
-        "generation_config.json": _json(_generation_config(marks)),
+        "config.json": json_bytes(llama_config(config, marks), indent=2),
+        "generation_config.json": json_bytes(_generation_config(marks), indent=2),
         "model.safetensors": _safetensors(params, config),
     }
     for name, text in (texts or {}).items():
@@ -71,18 +70,16 @@ def export_hugging_face(
             )
         files[name] = text.encode("utf-8")
     check_target(directory)
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(
-        tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".partial", dir=directory.parent)
-    )
+    make_directory(directory.parent)
+    partial = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}.partial")
+    partial.mkdir()
     try:
         for name, content in files.items():
             write_atomically(partial / name, content)
-        # mkdtemp makes directories that only their owner may read.
-        partial.chmod(0o755)
         os.rename(partial, directory)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    flush(directory.parent)
 
 
 def check_target(directory: Path) -> None:
@@ -162,7 +159,3 @@ def _mark_ids(marks: MarkTokens) -> dict[str, int]:
         "eos_token_id": marks.end,
         "pad_token_id": marks.pad,
     }
-
-
-def _json(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode("utf-8")

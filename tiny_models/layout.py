@@ -118,17 +118,21 @@ class Layout:
 
     @property
     def _axis(self) -> str:
+        """What of the work the devices share."""
         return ROWS if self.members is None else MEMBERS
 
     @property
     def _of_state(self) -> PartitionSpec:
+        """How parameters and optimiser state lie: whole on every device, or by member."""
         return PartitionSpec() if self.members is None else PartitionSpec(MEMBERS)
 
     @property
     def _mesh(self) -> Mesh:
+        """The devices in one row; of several processes all have the same."""
         return Mesh(np.array(self.devices), (self._axis,))
 
     def _placer(self, spec: PartitionSpec) -> Any:
+        """A function that lays an array of this host over the devices."""
         sharding = NamedSharding(self._mesh, spec)
 
         def place(array: Any) -> jax.Array:
@@ -150,6 +154,7 @@ def _run_spread(
     recipe: Recipe,
     layout: Layout,
 ) -> tuple[TrainState, jax.Array, jax.Array]:
+    """`update.chunk` of all members and all devices as one program; arguments as `Layout.run`'s."""
     rows_spread = layout.devices is not None and layout.members is None
     if rows_spread:
         recipe = recipe._replace(micro_rows=recipe.micro_rows // len(layout.devices or ()))

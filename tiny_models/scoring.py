@@ -14,9 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tiny_models.batching import check_prompts, round_up
+from tiny_models.batching import check_batch, check_prompts, round_up
 from tiny_models.config import ModelConfig
 from tiny_models.transformer import Params, apply
+from tiny_models.update import cross_entropy
 
 
 class PairScore(NamedTuple):
@@ -35,8 +36,10 @@ def pair_logprobs(
     """Scores each (prefix, continuation), in order.
 
     The last token of a continuation is predicted, never read, so a pair may be one token longer
-    than the context. Raises `ValueError` for an empty or foreign sequence, or a longer pair.
+    than the context. Raises `ValueError` for an empty or foreign sequence, a longer pair, or
+    `batch` below 1.
     """
+    check_batch(batch)
     limits = {"context": config.context, "vocab_size": config.vocab_size}
     read = [np.array([*prefix, *continuation[:-1]], np.int32) for prefix, continuation in pairs]
     for what, place in (("prefix", 0), ("continuation", 1)):
@@ -77,5 +80,4 @@ def _score(
 ) -> tuple[jax.Array, jax.Array]:
     """Log-probability of each target and whether it is the likeliest, both `(batch, time)`."""
     logits = apply(params, config, tokens)
-    chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
-    return chosen - jax.nn.logsumexp(logits, axis=-1), jnp.argmax(logits, axis=-1) == targets
+    return -cross_entropy(logits, targets), jnp.argmax(logits, axis=-1) == targets

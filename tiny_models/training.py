@@ -10,42 +10,25 @@ its newest checkpoint. `ensemble.py` runs the same loop over many models at once
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
-from tiny_models.checkpoint import (
-    compare_embedded,
-    list_checkpoints,
-    load_checkpoint,
-    parameter_hash,
-    remove_unfinished,
-    save_checkpoint,
-)
-from tiny_models.chunks import Batch, BatchAt, checked, draw_chunks
+from tiny_models.checkpoint import flatten, make_directory, remove_unfinished, save_checkpoint
+from tiny_models.chunks import Batch, BatchAt, checked_held_out, draw_chunks
 from tiny_models.config import ModelConfig, TrainConfig
-from tiny_models.determinism import fingerprint
-from tiny_models.distributed import is_writer, wait_for_all
+from tiny_models.determinism import fingerprint, require_repeatable
+from tiny_models.distributed import is_writer, require_same_step, wait_for_all
 from tiny_models.layout import Device, Layout
 from tiny_models.metrics import MetricsLog, Progress
-from tiny_models.retention import KEPT, Retention, keep_if_best, keep_weights
+from tiny_models.resuming import Member, describe, resume
+from tiny_models.retention import KEPT, Retention, forget_kept, keep_if_best, keep_weights
+from tiny_models.schedules import learning_rate
 from tiny_models.transformer import Params
-from tiny_models.update import Recipe, TrainState, held_out_loss, start_state
-
-
-@dataclasses.dataclass(frozen=True)
-class Member:
-    """One model of a run: where it starts, what it reads, where its figures and weights go."""
-
-    params: Params
-    batch_at: BatchAt
-    directory: Path
-    held_out: Batch | None = None
+from tiny_models.update import Recipe, held_out_loss, start_state
 
 
 def train(
@@ -64,14 +47,17 @@ def train(
     """Runs or resumes `config.steps` updates from `params` and returns the parameters.
 
     `devices` share the rows of every batch (default: jax's default device; in a job of many
-    processes all devices of all, and process 0 alone writes). `held_out` is a batch whose loss is
-    logged at every checkpoint.
+    processes all devices of all, and process 0 alone writes). `held_out` is a batch of any number
+    of rows whose loss, computed as in training, is logged at every checkpoint.
 
-    Resuming asks for the same model, recipe, starting parameters and first batch, and raises
-    `ValueError` naming what differs; another fingerprint is a warning that names the fields, or
-    `ValueError` if `strict`. A damaged checkpoint raises `CorruptCheckpoint` naming the file; a
-    loss or gradient that is not finite raises `FloatingPointError` naming the step. After
-    `KeyboardInterrupt` the directory can be resumed. One job at a time per directory.
+    The same run gives the same bits, killed or not, on a CPU; on a GPU only with
+    `XLA_FLAGS=--xla_gpu_deterministic_ops=true`, without which `strict` is refused (`ValueError`).
+    Resuming asks for the same model, recipe, starting parameters, first and held-out batch, and
+    raises `ValueError` naming what differs; another fingerprint is a warning that names the
+    fields, or `ValueError` if `strict`; later checkpoints list it. A damaged checkpoint raises
+    `CorruptCheckpoint` naming the file; a loss, gradient or parameter that is not finite raises
+    `FloatingPointError` naming the step. After `KeyboardInterrupt` the directory can be resumed.
+    One job at a time per directory.
     """
 
     def tell(lines: Sequence[Progress]) -> None:
@@ -97,21 +83,32 @@ def train_members(
 
     Checkpoints of the whole state are in `directory`, what belongs to a member in its own.
     """
+    if strict:
+        require_repeatable()
+    members = _with_checked_held_out(members, config, model)
+    here = {**fingerprint(), "engine": layout.engine, "dtype": config.dtype}
+    together = layout.members is not None
+    facts = describe(members, model, config, retention, together, here)
+    folders = (directory, *(member.directory for member in members))
     if is_writer():
-        for folder in (directory, *(member.directory for member in members)):
-            folder.mkdir(parents=True, exist_ok=True)
+        for folder in folders:
+            make_directory(folder)
             remove_unfinished(folder)
             remove_unfinished(folder / KEPT)
     wait_for_all("the directory is clean")
     recipe = Recipe.of(config)
-    embedded = _embed(members, model, config, layout)
     start = layout.join([start_state(member.params, recipe) for member in members])
-    step, state, written = _resume(directory, start, embedded, strict)
-    state = layout.place(state)
+    found = resume(directory, start, facts, len(members), strict)
+    require_same_step(found.step, str(directory))
+    step, state = found.step, layout.place(found.state)
+    embedded = {**facts, "earlier_fingerprints": found.earlier}
     logs = [
-        MetricsLog(member.directory / "metrics.jsonl", step, lines_hash, writes=is_writer())
-        for member, lines_hash in zip(members, written or [None] * len(members), strict=True)
+        MetricsLog(member.directory / "metrics.jsonl", step, wanted, writes=is_writer())
+        for member, wanted in zip(members, found.metrics, strict=True)
     ]
+    if step == 0 and is_writer():
+        for folder in folders:
+            forget_kept(folder)
     if step == 0 and retention.keeps(0):
         _keep(members, 0, layout.split(state), model)
     rules = [member.batch_at for member in members]
@@ -119,16 +116,26 @@ def train_members(
     upcoming = next(parts, None)
     while upcoming is not None:
         started, chunk = time.perf_counter(), upcoming
+        saves = chunk.stop % config.checkpoint_every == 0 or chunk.stop == config.steps
         state, losses, norms = layout.run(
             state, chunk.tokens, chunk.mask, chunk.rates, chunk.stop - step, model, recipe
         )
-        upcoming = next(parts, None)  # drawn while the device works
+        # Drawn while the device works, but never between steps and their checkpoint: a batch that
+        # is wrong or interrupted must not cost what was done.
+        upcoming = None if saves else next(parts, None)
         losses = np.asarray(losses).reshape(-1, len(members))[: chunk.stop - step]
         norms = np.asarray(norms).reshape(-1, len(members))[: chunk.stop - step]
         _refuse_non_finite(losses, norms, step)
-        saves = chunk.stop % config.checkpoint_every == 0 or chunk.stop == config.steps
-        held_out = _held_out_losses(members, state, layout, model, saves)
-        seconds, rate = time.perf_counter() - started, float(chunk.rates[chunk.stop - step - 1])
+        keeps = retention.keeps(chunk.stop)
+        judges = saves and any(member.held_out is not None for member in members)
+        if saves or keeps:
+            refuse_non_finite_parameters(state.params, chunk.stop, together)
+        needed = keeps or judges or (saves and retention.best)
+        params = layout.split(state) if needed else []
+        held_out = [None] * len(members)
+        if judges:
+            held_out = _held_out_losses(members, params, model, recipe, chunk.stop)
+        seconds, rate = time.perf_counter() - started, learning_rate(config, chunk.stop - 1)
         lines = [
             log.append(
                 config, step, losses[:, i], norms[:, i], held_out[i], rate, chunk.targets, seconds
@@ -136,62 +143,32 @@ def train_members(
             for i, log in enumerate(logs)
         ]
         step = chunk.stop
-        if retention.keeps(step):
-            _keep(members, step, layout.split(state), model)
+        if keeps:
+            _keep(members, step, params, model)
         if saves and retention.best:
-            _keep_best(members, lines, layout.split(state), model)
+            _keep_best(members, lines, params, model)
         if saves and is_writer():
             recorded = {**embedded, "metrics": [log.flushed_hash() for log in logs]}
             save_checkpoint(directory, step, state.as_dict(), recorded, retention.last)
+        del params  # copies, where members lie in one array
         progress(lines)
+        if saves:
+            upcoming = next(parts, None)
     wait_for_all("the last checkpoint is written")
     return layout.split(state)
 
 
-def _embed(
-    members: Sequence[Member], model: ModelConfig, config: TrainConfig, layout: Layout
-) -> dict[str, Any]:
-    starts = [parameter_hash(member.params) for member in members]
-    firsts = [_batch_hash(checked(member.batch_at(0), config, model, 0)) for member in members]
-    alone = layout.members is None
-    return {
-        "model": dataclasses.asdict(model),
-        "train": dataclasses.asdict(config),
-        "start": {"parameters": starts[0] if alone else starts},
-        "data": {"first_batch": firsts[0] if alone else firsts},
-        "fingerprint": {**fingerprint(), "engine": layout.engine},
-    }
-
-
-def _batch_hash(batch: Batch) -> str:
-    tokens, mask = batch
-    return hashlib.sha256(tokens.astype("<i4").tobytes() + mask.astype("<f4").tobytes()).hexdigest()
-
-
-def _resume(
-    directory: Path, state: TrainState, embedded: dict[str, Any], strict: bool
-) -> tuple[int, TrainState, list[str]]:
-    """The newest checkpoint's step, state and hashes of the metrics so far, or 0 and the given."""
-    existing = list_checkpoints(directory)
-    if not existing:
-        return 0, state, []
-    stored, found = load_checkpoint(existing[-1], state.as_dict())
-    for part in ("model", "train", "start", "data"):
-        compare_embedded(found[part], embedded[part], where=str(existing[-1]))
-    here, there = embedded["fingerprint"], found["fingerprint"]
-    differing = [key for key in here if here[key] != there.get(key)]
-    if differing and strict:
-        raise ValueError(
-            f"{existing[-1]} was made where {', '.join(differing)} differed, which strict resuming "
-            f"refuses; resume where it was made, or without strict."
-        )
-    if differing:
-        warnings.warn(
-            f"{existing[-1]} was made where {', '.join(differing)} differed; the resumed run is "
-            f"valid but may round differently.",
-            stacklevel=4,
-        )
-    return found["step"], state.from_dict(stored), found["metrics"]
+def _with_checked_held_out(
+    members: Sequence[Member], config: TrainConfig, model: ModelConfig
+) -> list[Member]:
+    checked = []
+    for index, member in enumerate(members):
+        name = "held_out" if len(members) == 1 else f"held_out[{index}]"
+        batch = member.held_out
+        if batch is not None:
+            batch = checked_held_out(batch, config.micro_rows, model, name)
+        checked.append(dataclasses.replace(member, held_out=batch))
+    return checked
 
 
 def _refuse_non_finite(losses: np.ndarray, norms: np.ndarray, start: int) -> None:
@@ -207,18 +184,40 @@ def _refuse_non_finite(losses: np.ndarray, norms: np.ndarray, start: int) -> Non
         )
 
 
+def refuse_non_finite_parameters(params: Params, step: int, together: bool) -> None:
+    """Looks at parameters on their way to the disk; `together`, their first axis is the member."""
+    for name, leaf in flatten(params):
+        bad = np.argwhere(~np.isfinite(np.asarray(leaf)))
+        if len(bad):
+            whose = f" of member {bad[0][0]}" if together else ""
+            raise FloatingPointError(
+                f"The parameter {name}{whose} after step {step - 1} is not finite; nothing was "
+                f"saved. Lower peak_lr or look at batch_at({step - 1})."
+            )
+
+
 def _held_out_losses(
-    members: Sequence[Member], state: TrainState, layout: Layout, model: ModelConfig, wanted: bool
+    members: Sequence[Member],
+    params: Sequence[Params],
+    model: ModelConfig,
+    recipe: Recipe,
+    step: int,
 ) -> list[float | None]:
-    """The loss of each member's held-out batch, None for those without or when not wanted."""
-    if not wanted or all(member.held_out is None for member in members):
-        return [None] * len(members)
-    return [
+    """The loss of each member's held-out batch, None for those without."""
+    losses = [
         None
         if member.held_out is None
-        else float(held_out_loss(params, model, *map(np.asarray, member.held_out)))
-        for member, params in zip(members, layout.split(state), strict=True)
+        else float(held_out_loss(own, model, *map(jnp.asarray, member.held_out), recipe))
+        for member, own in zip(members, params, strict=True)
     ]
+    for member, loss in enumerate(losses):
+        if loss is not None and not np.isfinite(loss):
+            whose = f" of member {member}" if len(losses) > 1 else ""
+            raise FloatingPointError(
+                f"The held-out loss{whose} after step {step - 1} is not finite ({loss}); nothing "
+                f"was saved. Lower peak_lr or look at held_out."
+            )
+    return losses
 
 
 def _keep(

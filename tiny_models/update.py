@@ -8,7 +8,7 @@ that micro-batches are a matter of memory and speed, not of mathematics.
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ from tiny_models.transformer import Params, bind
 class Recipe(NamedTuple):
     """What of a `TrainConfig` is compiled in; runs alike in it and in shapes share the program."""
 
-    optimizer: str
+    optimizer: Literal["adamw", "muon"]
     b1: float
     b2: float
     weight_decay: float
@@ -60,27 +60,39 @@ class TrainState(NamedTuple):
 def optimizer_of(recipe: Recipe) -> optax.GradientTransformation:
     """Clipping, then the optimiser at learning rate 1, for `run_chunk` to multiply.
 
-    Raises `ValueError` when the installed optax lacks it.
+    Muon (Jordan et al. 2024) turns the matrices inside the layers; the embedding, whose rows are
+    looked up one by one and which is the output matrix too, and the gains are Adam's.
     """
     decayed = functools.partial(jax.tree.map, lambda leaf: leaf.ndim >= 2)
+    clip = optax.clip_by_global_norm(recipe.clip_norm)
     if recipe.optimizer == "adamw":
-        core = optax.adamw(
-            1.0, b1=recipe.b1, b2=recipe.b2, weight_decay=recipe.weight_decay, mask=decayed
+        return optax.chain(
+            clip,
+            optax.adamw(
+                1.0, b1=recipe.b1, b2=recipe.b2, weight_decay=recipe.weight_decay, mask=decayed
+            ),
         )
-    elif recipe.optimizer == "muon" and hasattr(optax.contrib, "muon"):
-        core = optax.contrib.muon(
+    return optax.chain(
+        clip,
+        optax.contrib.muon(
             1.0,
             adam_b1=recipe.b1,
             adam_b2=recipe.b2,
-            weight_decay=recipe.weight_decay,
-            weight_decay_mask=decayed,
-        )
-    else:
-        raise ValueError(
-            f"optimizer={recipe.optimizer!r} is not in optax {optax.__version__}; allowed are "
-            f"'adamw' and, with a newer optax, 'muon'."
-        )
-    return optax.chain(optax.clip_by_global_norm(recipe.clip_norm), core)
+            muon_weight_dimension_numbers=_muon_axes,
+        ),
+        # Its own decay knows only one of its two parts; negative, as its changes already are.
+        optax.add_decayed_weights(-recipe.weight_decay, mask=decayed),
+    )
+
+
+def _muon_axes(params: Any) -> Any:
+    """How Muon reads each array: matrices are `(inputs, outputs)`; None leaves one to Adam."""
+
+    def axes(path: tuple[Any, ...], leaf: jax.Array) -> Any:
+        of_muon = leaf.ndim == 2 and path[0].key != "embedding"
+        return optax.contrib.MuonDimensionNumbers() if of_muon else None
+
+    return jax.tree_util.tree_map_with_path(axes, params)
 
 
 def start_state(params: Params, recipe: Recipe) -> TrainState:
@@ -146,11 +158,7 @@ def _accumulate(
         return jax.tree.map(jnp.add, carry, value_and_grad(params, model, *part, total)), None
 
     zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
-    split = (
-        tokens.reshape(parts, recipe.micro_rows, -1),
-        mask.reshape(parts, recipe.micro_rows, -1),
-    )
-    return jax.lax.scan(add_part, zero, split)[0]
+    return jax.lax.scan(add_part, zero, _micro_batches(tokens, mask, recipe))[0]
 
 
 def chunk(
@@ -188,9 +196,26 @@ run_chunk = jax.jit(chunk, static_argnames=("model", "recipe"), donate_argnames=
 """`chunk` compiled for one model on one device; consumes `state`."""
 
 
-@functools.partial(jax.jit, static_argnames="model")
+@functools.partial(jax.jit, static_argnames=("model", "recipe"))
 def held_out_loss(
-    params: Params, model: ModelConfig, tokens: jax.Array, mask: jax.Array
+    params: Params, model: ModelConfig, tokens: jax.Array, mask: jax.Array, recipe: Recipe
 ) -> jax.Array:
-    """Mean masked cross-entropy of a batch that is not trained on, in nats."""
-    return masked_loss(params, model, tokens, mask, jnp.maximum(jnp.sum(mask), 1.0))
+    """Mean masked cross-entropy of a batch that is not trained on, in nats.
+
+    Computed as in training: in the recipe's types, by its kernel, `micro_rows` rows at a time.
+    """
+    total = jnp.maximum(jnp.sum(mask), 1.0)
+
+    def add_part(carry: jax.Array, part: Any) -> tuple[jax.Array, None]:
+        rows, counted = part
+        loss = masked_loss(params, model, rows, counted, total, recipe.dtype, recipe.attention)
+        return carry + loss, None
+
+    return jax.lax.scan(add_part, jnp.zeros(()), _micro_batches(tokens, mask, recipe))[0]
+
+
+def _micro_batches(tokens: jax.Array, mask: jax.Array, recipe: Recipe) -> Any:
+    """Tokens and mask as `(parts, micro_rows, ...)`."""
+    parts = tokens.shape[0] // recipe.micro_rows
+    shape = (parts, recipe.micro_rows, -1)
+    return tokens.reshape(shape), mask.reshape(shape)

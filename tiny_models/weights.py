@@ -6,11 +6,9 @@ The file says in its header what was saved, so loading proves names, shapes and 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +19,7 @@ from tiny_models.checkpoint import (
     compare_embedded,
     flatten,
     parameter_hash,
+    seal,
     unflatten,
     write_atomically,
 )
@@ -43,7 +42,7 @@ def save_weights(
         "config": json.dumps(dataclasses.asdict(config), sort_keys=True),
         "parameters": parameter_hash(params),
     }
-    header["seal"] = _seal(header)
+    header["seal"] = seal(header)
     arrays = {name: np.asarray(leaf) for name, leaf in flatten(params)}
     write_atomically(path, _in_order(safetensors.numpy.save(arrays, metadata=header)))
 
@@ -82,13 +81,9 @@ def _read(path: Path, values: bool) -> tuple[dict[str, str], dict[str, np.ndarra
             flat = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, TypeError, ValueError) as error:
         raise CorruptCheckpoint(f"{path} is no whole weight file ({error}).") from error
-    if header.pop("seal", None) != _seal(header) or not {"config", "parameters"} <= header.keys():
+    if header.pop("seal", None) != seal(header) or not {"config", "parameters"} <= header.keys():
         raise CorruptCheckpoint(f"{path} has a header that was changed after it was saved.")
     return header, flat
-
-
-def _seal(header: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
 
 def _in_order(content: bytes) -> bytes:

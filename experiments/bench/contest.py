@@ -2,8 +2,9 @@
 
 A machine that others use too slows down for seconds at a time. In turns, competitors meet the same
 disturbances; a ratio is taken within each round and shown as median and range over rounds. Rates
-are by processor seconds a thread: a core shared with strangers then costs turns, not time. Where
-threads sleep while they wait for each other, that flatters whoever has more of them: our peers.
+are by processor seconds a thread: a core shared with strangers then costs turns, not time. Threads
+that wait for each other are another matter: asleep they cost nothing, spinning they cost the peer,
+so a peer with several threads is only to be quoted from a quiet machine.
 """
 
 from __future__ import annotations

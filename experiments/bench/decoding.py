@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from tiny_models.config import ModelConfig
 
 PROMPT = 16
-BATCH = 128
-"""Prompts at once: the batch of `tiny_models.generate`, which the study uses."""
+BATCHES = (1, 8, 128)
+"""Prompts at once; 128 is the batch of `tiny_models.generate`, which the study uses."""
 
 NEVER = -1
 """A stop token that no model produces."""
 
 
-def prepare_ours(batch: int = BATCH, prompts: int | None = None) -> Work:
+def prepare_ours(batch: int, prompts: int | None = None) -> Work:
     """`tiny_models.generate` of as many prompts as the batch holds, or more."""
     from experiments.bench.subject import model_config
     from experiments.studies.headline import LAPTOP
@@ -41,7 +41,7 @@ def prepare_ours(batch: int = BATCH, prompts: int | None = None) -> Work:
     return Work(timed(decode, float(len(rows) * new)), {"batch": batch, "new_tokens": new})
 
 
-def prepare_hf(batch: int = BATCH) -> Work:
+def prepare_hf(batch: int) -> Work:
     """`LlamaForCausalLM.generate` with its default cache, all prompts in one batch."""
     import torch
 

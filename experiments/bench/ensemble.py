@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from experiments.bench.worker import Lap, Work, clocks, lap
 
 
-def prepare_ensemble(members: int, steps: int) -> Work:
-    """`steps` updates in the middle of a run of the laptop recipe; a unit is a member's token."""
+def prepare_ensemble(members: int, steps: int, preset: str | None = None, **changes: Any) -> Work:
+    """`steps` updates in the middle of a run of the laptop recipe; a unit is a member's token.
+
+    `changes` go to the recipe.
+    """
     from experiments.bench.subject import batches, model_config, train_config
     from tiny_models.ensemble import train_ensemble
     from tiny_models.transformer import init_params
 
-    model, every = model_config(), max(1, steps // 4)
+    model = model_config(preset)
     config = train_config(
-        steps=6 * every, log_every=every, checkpoint_every=6 * every, warmup_steps=0
+        steps=3 * steps, log_every=steps, checkpoint_every=3 * steps, warmup_steps=0, **changes
     )
     params = [init_params(model, seed) for seed in range(members)]
     batch_at = [batches(model, config.batch_rows)] * members
@@ -32,8 +36,8 @@ def prepare_ensemble(members: int, steps: int) -> Work:
                 directory=Path(directory),
                 progress=lambda _: lines.append(clocks()),
             )
-        tokens = 4 * every * config.batch_rows * model.context * members
-        return lap(tokens, lines[0], lines[4])
+        tokens = steps * config.batch_rows * model.context * members
+        return lap(tokens, lines[0], lines[1])
 
     once()
     return Work(once, {"members": members})

@@ -115,7 +115,7 @@ def _lines(axis: Axes, entries: Sequence[Entry], *, percent: bool) -> None:
 
 
 def _watched(row: Row, percent: bool) -> bool:
-    return row.part in WATCHED and row.percent == percent and row.ratio is not None
+    return row.part.startswith(WATCHED) and row.percent == percent and row.ratio is not None
 
 
 def _label(row: Row) -> str:

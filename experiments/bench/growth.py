@@ -17,6 +17,9 @@ from experiments.bench.results import Curve, Point
 ROWS = 8
 """Rows of the batch with which parameters are varied: one micro-batch of the laptop study."""
 
+STEPS = 8
+"""Steps that are timed, whatever the size."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -35,13 +38,12 @@ class Axis:
 
 
 def _parameters(name: str) -> dict[str, Any]:
-    # Fewer steps for larger models: a round need not last longer than it takes to be timed.
-    steps = {"0.1M": 32, "0.3M": 16, "1M": 8}.get(name, 4)
-    return {"preset": name, "steps": steps, "batch_rows": ROWS, "micro_rows": ROWS}
+    # Equally many steps for all sizes, so that the host's share does not depend on the size.
+    return {"preset": name, "steps": STEPS, "batch_rows": ROWS, "micro_rows": ROWS}
 
 
 def _batch(rows: int) -> dict[str, Any]:
-    return {"steps": max(4, 128 // rows), "batch_rows": rows, "micro_rows": rows}
+    return {"steps": STEPS, "batch_rows": rows, "micro_rows": rows}
 
 
 AXES = (

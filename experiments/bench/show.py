@@ -19,20 +19,25 @@ PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 def print_table(entry: Entry, console: Console) -> None:
     """Prints every row and every exponent."""
+    print_rows(entry.rows, console)
+    for curve in entry.curves:
+        console.print(f"{exponent(curve)}.", highlight=False)
+    console.print(conditions(entry), style="dim", soft_wrap=True)
+
+
+def print_rows(rows: Sequence[Row], console: Console) -> None:
+    """Prints rows under the headings of their parts."""
     table = Table(box=SIMPLE)
     table.add_column("what", overflow="fold")
     table.add_column("rate", justify="right", no_wrap=True)
     table.add_column("ratio: median (range)")
     table.add_column("note", style="dim")
-    for part, rows in by_part(entry.rows):
+    for part, own in by_part(rows):
         table.add_row(f"[bold]{part}[/bold]")
-        for row in rows:
+        for row in own:
             table.add_row(f"  {row.name}", rate(row), quotient(row), row.note)
         table.add_section()
     console.print(table)
-    for curve in entry.curves:
-        console.print(f"{exponent(curve)}.", highlight=False)
-    console.print(conditions(entry), style="dim", soft_wrap=True)
 
 
 def performance_block(entry: Entry, folder: str) -> str:

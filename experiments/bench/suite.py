@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.bench import growth
 from experiments.bench.contest import Contest, Contestant
-from experiments.bench.decoding import BATCH
+from experiments.bench.decoding import BATCHES
 
 PARTS = {
     "train": "training against PyTorch, Hugging Face and the peak of a matrix product",
@@ -55,7 +55,14 @@ def recipe_name() -> str:
 
 def _training(dtype: str, quick: bool) -> dict[str, Any]:
     """Options of our training: AdamW, because that is what the peers have too."""
-    return {"dtype": dtype, "optimizer": "adamw", "steps": 8 if quick else 20}
+    return {"dtype": dtype, "optimizer": "adamw", "steps": steps(quick)}
+
+
+def steps(quick: bool) -> int:
+    """Steps that are timed; a full run takes as many as the study has between lines of its log."""
+    from experiments.studies.headline import LAPTOP
+
+    return 20 if quick else LAPTOP.pretrain.log_every
 
 
 def _train(quick: bool) -> Contest:
@@ -90,10 +97,21 @@ def _train(quick: bool) -> Contest:
 
 
 def _decode(quick: bool) -> Contest:
-    ours = Contestant("ours", "jax decoding", "decode", {"batch": BATCH})
-    theirs = Contestant(HF, "torch", "decode_hf", {"batch": BATCH})
+    contestants = [
+        contestant
+        for batch in BATCHES
+        for contestant in (
+            Contestant(f"ours, {prompts(batch)}", "jax decoding", "decode", {"batch": batch}),
+            Contestant(f"{HF}, {prompts(batch)}", "torch", "decode_hf", {"batch": batch}),
+        )
+    ]
     rounds, seconds = (5, 0.3) if quick else (9, 0.6)
-    return Contest(f"decode{ONE}", (ours, theirs), rounds, seconds)
+    return Contest(f"decode{ONE}", tuple(contestants), rounds, seconds)
+
+
+def prompts(batch: int) -> str:
+    """How a batch is called."""
+    return f"{batch} prompt{'s' * (batch != 1)} at once"
 
 
 def _side_by_side(alone: Contest, part: str, quick: bool, cores: int) -> Contest:
@@ -107,6 +125,7 @@ def _side_by_side(alone: Contest, part: str, quick: bool, cores: int) -> Contest
         for each in alone.contestants
         if each.work in ("train", "train_torch", "decode", "decode_hf")
         and not (quick and part == "train" and each.name in left_out)
+        and not (part == "decode" and each.options["batch"] != max(BATCHES))
     ]
     processes = [replace(each, copies=cores) for each in chosen]
     threads = [
@@ -134,13 +153,14 @@ def _stream(quick: bool) -> Contest:
 
 
 def _ensemble(quick: bool) -> Contest:
-    sizes, steps = ((1, 4), 4) if quick else ((1, 2, 4, 8), 8)
+    alone = Contestant("1", "jax ensemble", "train", {"steps": 20})
+    together = (
+        Contestant(str(n), "jax ensemble", "ensemble", {"members": n, "steps": 20})
+        for n in ((4,) if quick else (2, 4, 8))
+    )
     return Contest(
         "ensemble",
-        tuple(
-            Contestant(str(n), "jax ensemble", "ensemble", {"members": n, "steps": steps})
-            for n in sizes
-        ),
+        (alone, *together),
         rounds=3 if quick else 7,
         seconds=0.1 if quick else 0.5,
     )

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from experiments.bench.cells import CellTimes
 from experiments.bench.contest import Measured, Spread
+from experiments.bench.decoding import BATCHES
 from experiments.bench.results import Row, measured_row
 from experiments.bench.suite import (
     ALL,
@@ -17,6 +18,7 @@ from experiments.bench.suite import (
     SHAPES,
     SQUARE,
     THREADS,
+    prompts,
     recipe_name,
 )
 
@@ -31,10 +33,9 @@ def rows(found: Found, cells: CellTimes | None) -> list[Row]:
         table += peak_rows(found[f"train{ONE}"]) + training_rows(found[f"train{ONE}"])
     if f"train{ALL}" in found:
         table += versus_rows("training, all cores", recipe_name(), found[f"train{ALL}"])
-    if f"decode{ONE}" in found:
-        table += versus_rows("decoding, one core", "ours", found[f"decode{ONE}"])
-    if f"decode{ALL}" in found:
-        table += versus_rows("decoding, all cores", "ours", found[f"decode{ALL}"])
+    for cores in (ONE, ALL):
+        if f"decode{cores}" in found:
+            table += decoding_rows(f"decoding{cores}", found[f"decode{cores}"])
     if "stream" in found:
         table += stream_rows(found["stream"])
     if "ensemble" in found:
@@ -107,6 +108,17 @@ def _peer_rows(part: str, ours: Measured, found: Mapping[str, Measured]) -> list
         for name, own in found.items()
         if name.removesuffix(THREADS) in (EAGER, COMPILED, HF)
     ]
+
+
+def decoding_rows(part: str, found: Mapping[str, Measured]) -> list[Row]:
+    """For each batch our rate, then the peer's with how many times as fast ours is."""
+    table: list[Row] = []
+    for batch in BATCHES:
+        title = f", {prompts(batch)}"
+        own = {name.replace(title, ""): each for name, each in found.items() if title in name}
+        if own:
+            table += versus_rows(f"{part}, {prompts(batch)}", "ours", own)
+    return table
 
 
 def _choice(own: Measured) -> str:

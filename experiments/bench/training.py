@@ -31,8 +31,9 @@ def prepare_ours(
 ) -> Work:
     """`steps` updates in the middle of a run of `tiny_models.train`; a unit is a token.
 
-    Measured from one line of its log to a later one: the real loop, with its figures written, but
-    without compiling and without the checkpoint at the end. `changes` go to the recipe.
+    Measured from one line of its log to the next, as far apart as `steps`: the real loop, with its
+    figures written, but without compiling and without the checkpoint at the end. `changes` go to
+    the recipe.
     """
     from experiments.bench.subject import batches, model_config, train_config
     from tiny_models.config import parameter_count
@@ -40,9 +41,8 @@ def prepare_ours(
     from tiny_models.transformer import init_params
 
     model = model_config(preset, context)
-    every = max(1, steps // 4)
     config = train_config(
-        steps=6 * every, log_every=every, checkpoint_every=6 * every, warmup_steps=0, **changes
+        steps=3 * steps, log_every=steps, checkpoint_every=3 * steps, warmup_steps=0, **changes
     )
     params, batch_at = init_params(model, 0), batches(model, config.batch_rows)
 
@@ -57,7 +57,7 @@ def prepare_ours(
                 directory=Path(directory),
                 progress=lambda _: lines.append(clocks()),
             )
-        return lap(4 * every * config.batch_rows * model.context, lines[0], lines[4])
+        return lap(steps * config.batch_rows * model.context, lines[0], lines[1])
 
     once()
     facts = {

@@ -41,11 +41,15 @@ class Bench:
     """Read the seconds of cells from this study instead of running one at preset smoke."""
     log: bool = False
     """Add the figures to experiments/results/bench, from which the README is made."""
+    accelerator: bool = False
+    """Measure training on this machine's GPU instead: 135M against its peak, and ensembles."""
 
     def run(self) -> int:
         """Measures, prints the table, and keeps it if asked."""
         from experiments.bench.show import print_table
 
+        if self.accelerator:
+            return on_accelerator(Console(highlight=False))
         parts = chosen_parts(self.only)
         if self.log and self.only is not None:
             raise SpecError("log keeps whole runs, so that entries compare; leave out --only")
@@ -55,6 +59,20 @@ class Bench:
         if self.log:
             console.print(f"Kept in [bold]{keep(entry, LOG)}[/bold].", soft_wrap=True)
         return 0
+
+
+def on_accelerator(console: Console) -> int:
+    """Prints what the GPU does. Raises `SpecError` where jax has none."""
+    import jax
+
+    from experiments.bench.accelerator import Sizes, measure
+    from experiments.bench.show import print_rows
+
+    if jax.default_backend() != "gpu":
+        raise SpecError(f"accelerator needs a GPU, and jax runs on {jax.default_backend()} here")
+    console.print(f"On {jax.devices()[0].device_kind}, by the clock on the wall.")
+    print_rows(measure(Sizes()), console)
+    return 0
 
 
 def chosen_parts(only: str | None) -> tuple[str, ...]:

@@ -118,7 +118,7 @@ class RunStudy(PlanStudy):
         from experiments.run import Execution
 
         return Execution(
-            workers=self.side_by_side(),
+            workers=None if self.workers is None else self.side_by_side(),
             engine=self.engine,
             members=None if self.members is None else whole_number("members", self.members, 1),
             strict=self.strict,
@@ -132,9 +132,15 @@ class RunStudy(PlanStudy):
         from experiments.study import write_plan
         from experiments.trackers import check_tracker, track_study
 
+        untracked: list[str] = []
+
         def track() -> None:
-            if self.track is not None:
-                track_study(self.directory, self.track)
+            # A tracker is a copy for the eye: its failure must not cost the study a cell.
+            if self.track is not None and not untracked:
+                try:
+                    track_study(self.directory, self.track)
+                except Exception as error:
+                    untracked.append(f"{self.track} failed: {type(error).__name__}: {error}")
 
         if self.track is not None:
             check_tracker(self.track)
@@ -149,7 +155,9 @@ class RunStudy(PlanStudy):
             console.print(str(failed), markup=False, soft_wrap=True)
             return 1
         print_report(self.directory, console)
-        return 0
+        for line in untracked:
+            console.print(f"{line}. The study is complete; the same command tracks again.")
+        return len(untracked)
 
 
 @dataclass(frozen=True)

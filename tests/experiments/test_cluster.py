@@ -106,5 +106,5 @@ def test_bad_requests_are_one_sentence(cluster: str, options: list[str], named: 
 
 def test_without_submitit_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(SpecError, match=r"medsafetyworld\[cluster\]"):
+    with pytest.raises(SpecError, match=r"pip install -e '.\[cluster\]'"):
         check_cluster("local", [])

@@ -31,6 +31,7 @@ from experiments.stages import (
 from experiments.store import write_sealed
 from medsafetyworld.corpus import Corpus
 from medsafetyworld.interventions import INTERVENTIONS, VARIANTS
+from tiny_models.determinism import fingerprint
 
 from tiny_recipe import RECIPE, cell
 
@@ -140,7 +141,8 @@ def test_strictly_a_training_begun_elsewhere_is_not_resumed(
     the_cell = cell("filtering")
     with pytest.raises(KeyboardInterrupt):
         pretrain(Context(the_cell, tmp_path, stop))
-    monkeypatch.setattr("tiny_models.training.fingerprint", lambda: {"jax": "another"})
+    here = {**fingerprint(), "jax": "another"}
+    monkeypatch.setattr("tiny_models.training.fingerprint", lambda: here)
     with pytest.raises(ValueError, match=r"where jax differed, which strict"):
         pretrain(Context(the_cell, tmp_path, silent, strict=True))
     with pytest.warns(UserWarning, match="where jax differed"):

@@ -247,3 +247,29 @@ def test_the_study_command_tracks_after_each_cell(
     sent.clear()
     assert cli.main([*command.split(), "--out", str(directory)]) == 0
     assert sent == []
+
+
+def test_a_tracker_that_fails_costs_the_study_no_cell(
+    study: tuple[Path, tuple[Cell, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    directory, cells = study
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+
+    def refuse(curve: Curve, folder: Path) -> None:
+        raise OSError("the tracker's disk is full")
+
+    def run_all(tasks: Any, *, on_event: Any, **how: Any) -> list[Any]:
+        for cell in cells:
+            finish(directory, cell)
+            on_event(SimpleNamespace(kind="finished", task=None))
+        return []
+
+    monkeypatch.setattr(trackers, "TRACKERS", {"json": refuse})
+    monkeypatch.setattr("experiments.run.run_all", run_all)
+    monkeypatch.setattr("experiments.commands.study.print_report", lambda *_: None)
+    command = "study run headline --preset smoke --seeds 1 --arms filtering,srp_sft_only"
+    assert cli.main([*command.split(), "--out", str(directory), "--track", "json"]) == 1
+    assert "json failed: OSError: the tracker's disk is full" in capsys.readouterr().out
+    assert all((directory / "cells" / f"{cell.name}.done.json").exists() for cell in cells)

@@ -6,7 +6,7 @@ backend for itself. It reads one request a line and answers one line:
     {"job": "cell", "args": [...], "when": "step 4", "delay": 0.1, "signal": 9, "copies": 1}
 
 `when` is text to wait for in the job's output; `delay` seconds later the signal is sent. A job
-asked to end inside a save (`save`: stage kind and number of a file operation) kills itself there.
+asked to end inside a save (`save`: stage kind and number of a file operation) signals itself there.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _fork(jobs: dict[str, Callable[..., None]], request: dict[str, Any]) -> tupl
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_size"],) * 2)
         if "save" in request:
-            _die_inside_a_save(*request["save"])
+            _stop_inside_a_save(*request["save"], request.get("signal", signal.SIGKILL))
         jobs[request["job"]](*request["args"])
         code = 0
     except KeyboardInterrupt:
@@ -101,8 +101,8 @@ def _fork(jobs: dict[str, Callable[..., None]], request: dict[str, Any]) -> tupl
         os._exit(code)
 
 
-def _die_inside_a_save(kind: str, operation: int) -> None:
-    """Kills this process at the n-th file operation on what a stage of this kind is saving."""
+def _stop_inside_a_save(kind: str, operation: int, number: int) -> None:
+    """Sends itself a signal at the n-th file operation on what a stage of this kind is saving."""
     seen = 0
 
     def watch(event: str, args: tuple[Any, ...]) -> None:
@@ -110,7 +110,7 @@ def _die_inside_a_save(kind: str, operation: int) -> None:
         if event in WRITES and f"/{kind}-" in str(args[0]) and "/.unfinished-" in str(args[0]):
             seen += 1
             if seen == operation:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), number)
 
     sys.addaudithook(watch)
 

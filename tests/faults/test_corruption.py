@@ -47,6 +47,8 @@ class Artifact:
     """Files with other content to put in their place."""
     mended: object = None
     """What `read` returns when a damage was undone, if that is possible."""
+    mends: str = ""
+    """The one kind of damage that may be undone; any other must be refused."""
 
 
 def damage(path: Path, kind: str, other: Path, draw: random.Random) -> bool:
@@ -81,7 +83,7 @@ def refusals(artifact: Artifact, seed: str) -> int:
             made += 1
             try:
                 result = artifact.read()
-                refused += result == artifact.mended is not None
+                refused += kind == artifact.mends and result == artifact.mended
             except REFUSALS as error:
                 refused += path.name in str(error)
         path.write_bytes(good)
@@ -148,7 +150,11 @@ def done_marker(home: Path) -> Artifact:
     """Two whole markers in each other's place, too; without one the cell is simply not done."""
     paths = [home / "study" / "cells" / f"{cell.name}.done.json" for cell in PLAN.cells]
     return Artifact(
-        paths, lambda: all([is_done(home / "study", cell) for cell in PLAN.cells]), paths, False
+        paths,
+        lambda: all([is_done(home / "study", cell) for cell in PLAN.cells]),
+        paths,
+        mended=False,
+        mends="delete",
     )
 
 
@@ -181,7 +187,8 @@ def unfinished_metrics(home: Path) -> Artifact:
         MetricsLog(path, 8, wanted)
         return path.read_bytes() == written
 
-    return Artifact([path], read, [home / "study" / "study.json"], True)
+    others = [home / "study" / "study.json"]
+    return Artifact([path], read, others, mended=True, mends="extend")
 
 
 ARTIFACTS = (checkpoint, loose_weights, stage_weights, stage_files, stage_manifest, study_file,

@@ -61,15 +61,13 @@ def mutated(base: Any, draw: random.Random) -> tuple[bytes, list[str]]:
     kind = draw.choice(("value", "value", "value", "unknown", "missing", "twice", "text"))
     if kind == "value":
         node[name] = draw.choice(WRONG)
-        # A law between fields may name the other one.
-        named = [name, *node]
     elif kind == "unknown":
         extra = draw.choice(NAMES)
         node[extra] = 1
-        named = [extra]
+        # A name that is empty can only be told by its place, before the verb.
+        named = [extra or " is not a field of "]
     elif kind == "missing":
         del node[name]
-        named = [name, *node]
     text = json.dumps(value).encode()
     if kind == "twice":
         key = json.dumps(name).encode() + b": "

@@ -1,12 +1,12 @@
 """Nothing that is read runs: no unpickling anywhere, and what is planted never fires.
 
 The canary is a file that any of the planted things would make, had it run. The treasure is a file
-outside of the run directory, to which planted links and names lead.
+outside of the run directory, to which planted links and names lead. That no source of ours could
+run data is read off the sources in `tests/test_architecture.py`.
 """
 
 from __future__ import annotations
 
-import ast
 import os
 import pickle
 import shutil
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nursery import ROOT, Nursery
+from nursery import Nursery
 from nursery_jobs import CONFIG, MODEL, rows
 from stored_study import PLAN, STATE
 
@@ -48,11 +48,6 @@ from tiny_models.transformer import init_params
 from tiny_models.weights import load_weights
 
 REFUSALS = (StoreError, SpecError, CorruptCheckpoint, OSError, ValueError)
-PACKAGES = ("medsafetyworld", "tiny_models", "experiments")
-BANNED_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve",
-                  "marshal", "yaml", "tarfile", "zipfile", "code", "runpy"}  # fmt: skip
-BANNED_CALLS = {"eval", "exec", "compile", "__import__", "unsafe_load", "full_load", "system",
-                "popen", "extractall", "unpack_archive", "read_pickle"}  # fmt: skip
 
 
 class Canary:
@@ -247,52 +242,6 @@ def test_names_that_lead_out_are_refused(copy, treasure, figure) -> None:
         write_sealed(copy / "npy" / "manifest.json", emission)
         survived += 5
     figure("names that lead out of a directory", 5 * len(names), survived)
-
-
-def test_no_source_of_ours_runs_data(figure) -> None:
-    paths = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-    found = [
-        f"{path.name}:{line} {what}"
-        for path in paths
-        for line, what in _dangers(path.read_text(encoding="utf-8"))
-    ]
-    assert not found
-    figure("sources without pickle, eval, YAML, torch.load, archives", len(paths), len(paths))
-
-
-@pytest.mark.parametrize(
-    "source",
-    ["import pickle", "from marshal import loads", "eval('1')", "import os\nos.system('x')",
-     "builtins.exec('1')", "np.load(p, allow_pickle=True)", "torch.load(p)",
-     "torch.load(p, weights_only=False)", "run(x, shell=True)", "import yaml"],
-)  # fmt: skip
-def test_the_scan_sees_every_danger(source: str) -> None:
-    assert list(_dangers(source))
-
-
-def _dangers(source: str) -> list[tuple[int, str]]:
-    """Lines of a source that could run what they read."""
-    found = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names = [alias.name for alias in node.names if isinstance(node, ast.Import)]
-            modules = {name.split(".")[0] for name in [*names, getattr(node, "module", "") or ""]}
-            found += [(node.lineno, name) for name in modules & BANNED_MODULES]
-        if not isinstance(node, ast.Call):
-            continue
-        called = node.func.attr if isinstance(node.func, ast.Attribute) else (
-            node.func.id if isinstance(node.func, ast.Name) else "")  # fmt: skip
-        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
-        # re.compile and lowered.compile make programs of code, and model.eval() takes no text.
-        harmless = called == "compile" or (called == "eval" and not node.args)
-        if called in BANNED_CALLS and not (owner is not None and harmless):
-            found.append((node.lineno, called))
-        flags = {word.arg: getattr(word.value, "value", None) for word in node.keywords}
-        if flags.get("allow_pickle", False) is not False or flags.get("shell", False) is not False:
-            found.append((node.lineno, "allow_pickle or shell"))
-        if isinstance(owner, ast.Name) and (owner.id, called) == ("torch", "load"):
-            found += [(node.lineno, "torch.load")] * (flags.get("weights_only") is not True)
-    return found
 
 
 def test_the_audit_hook_sees_an_unpickling(nursery: Nursery) -> None:

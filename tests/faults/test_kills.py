@@ -129,8 +129,7 @@ def test_cells_killed_at_thirty_moments_end_as_if_nothing_had_happened(
     assert kills >= 30
     assert inside >= 10, f"only {inside} kills fell into a save"
     assert all(same)
-    figure("SIGKILL in pretraining, SFT, attack, asking, between cells", kills, kept)
-    figure("... of them inside a save", inside, inside)
+    figure(f"SIGKILL in all stages and between cells, {inside} in a save", kills, kept)
     figure("... directories that ended as the uninterrupted one", len(same), sum(same))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -14,7 +15,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from medsafetyworld.dialogues import chat_prompt
-from tiny_models import apply, generate
+from tiny_models import MarkTokens, ModelConfig, apply, export_hugging_face, generate, init_params
 
 if TYPE_CHECKING:
     from conftest import Exported
@@ -114,5 +115,40 @@ def test_a_batch_that_their_tokenizer_pads_continues_as_ours(
         max_new_tokens=6,
         stop_token=exported.tokenizer.end,
     )
+    # Theirs keeps the end of text, and pads the rows that came to it early.
+    end = exported.tokenizer.end
+    rows = [row[: row.index(end)] if end in row else row for row in output.tolist()]
     decoded = [exported.tokenizer.decode(tokens) for tokens in ours]
-    assert their_tokenizer.batch_decode(output, skip_special_tokens=False) == decoded
+    assert their_tokenizer.batch_decode(rows, skip_special_tokens=False) == decoded
+
+
+def test_grouped_queries_and_every_number_of_the_configuration_survive(
+    tmp_path: Path,
+) -> None:
+    """Nothing here has its default value, so that whatever were left out would show."""
+    model = ModelConfig(
+        vocab_size=41,
+        d_model=48,
+        layers=3,
+        heads=6,
+        kv_heads=2,
+        hidden=72,
+        context=40,
+        rope_theta=123.0,
+        norm_eps=0.03,
+    )
+    # Gains of 1 would hide a norm that is exchanged or missing.
+    draw = np.random.default_rng(0)
+    params = jax.tree.map(
+        lambda leaf: leaf * draw.uniform(0.5, 2.0, leaf.shape).astype(np.float32),
+        init_params(model, 0),
+    )
+    export_hugging_face(tmp_path / "model", params, model, MarkTokens(start=1, end=1, pad=0))
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    tokens = draw.integers(0, model.vocab_size, (4, model.context))
+    with torch.no_grad():
+        logits = theirs(torch.tensor(tokens)).logits.numpy()
+    ours = forward(params, model, tokens)
+    np.testing.assert_allclose(logits, ours, atol=1e-4, rtol=0)
+    assert (theirs.config.eos_token_id, theirs.config.pad_token_id) == (1, 0)
+    assert theirs.generation_config.eos_token_id == 1

@@ -11,32 +11,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax
+import lm_eval
 import numpy as np
 import pytest
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import LM
+from lm_eval.api.registry import get_model
+from lm_eval.tasks import TaskManager
 
-lm_eval = pytest.importorskip("lm_eval")
-
-import jax  # noqa: E402
-from lm_eval.api.instance import Instance  # noqa: E402
-from lm_eval.api.model import LM  # noqa: E402
-from lm_eval.api.registry import get_model  # noqa: E402
-from lm_eval.tasks import TaskManager  # noqa: E402
-
-from experiments.commands.export_task import write_directory  # noqa: E402
-from experiments.evaluation import behaviour_rows, capability_rows, prefill_rows  # noqa: E402
-from experiments.harness_tasks import harness_files  # noqa: E402
-from experiments.lm_eval_adapter import HarnessModel  # noqa: E402
-from experiments.recipe import Arm, Cell  # noqa: E402
-from experiments.rows import Row  # noqa: E402
-from experiments.stages import Context, pretrain, sft  # noqa: E402
-from experiments.studies.headline import SMOKE  # noqa: E402
-from medsafetyworld.documents import END  # noqa: E402
-from medsafetyworld.errors import SpecError  # noqa: E402
-from medsafetyworld.queries import completions  # noqa: E402
-from medsafetyworld.spec import WorldSpec  # noqa: E402
-from medsafetyworld.tokenizer import TokenizeError  # noqa: E402
-from tiny_models import apply, continuation_logprobs, generate  # noqa: E402
-from tiny_models.transformer import Params  # noqa: E402
+from experiments.commands.export_task import write_directory
+from experiments.evaluation import behaviour_rows, capability_rows, prefill_rows
+from experiments.harness_tasks import harness_files
+from experiments.hugging_face import mark_tokens, tokenizer_files
+from experiments.lm_eval_adapter import HarnessModel
+from experiments.recipe import Arm, Cell
+from experiments.rows import Row
+from experiments.stages import Context, pretrain, sft
+from experiments.studies.headline import SMOKE
+from medsafetyworld.documents import END
+from medsafetyworld.errors import SpecError
+from medsafetyworld.queries import completions
+from medsafetyworld.spec import WorldSpec
+from medsafetyworld.tokenizer import TokenizeError
+from tiny_models import apply, continuation_logprobs, export_hugging_face, generate
+from tiny_models.transformer import Params
 
 pytestmark = pytest.mark.slow
 
@@ -278,10 +277,6 @@ def test_the_harness_s_own_model_finds_the_same_on_the_export(
     ours: dict[tuple[str, str], float],
     tmp_path: Path,
 ) -> None:
-    from experiments.hugging_face import mark_tokens, tokenizer_files
-    from tiny_models.export import export_hugging_face
-
-    pytest.importorskip("transformers")
     tokenizer = context.tokenizer
     export_hugging_face(
         tmp_path / "model",

@@ -1,14 +1,27 @@
-"""Data and reference logits for a model of 23 tokens, shared by these tests."""
+"""Data, a recipe and reference logits for a model of 23 tokens, shared by these tests."""
 
 from __future__ import annotations
 
 import functools
+import json
+from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
-from tiny_models import ModelConfig, Params, apply
-from tiny_models.training import Batch
+from tiny_models import ModelConfig, Params, TrainConfig, apply, parameter_hash, train
+from tiny_models.chunks import Batch, BatchAt
+
+CONFIG = TrainConfig(
+    steps=9,
+    batch_rows=8,
+    micro_rows=4,
+    peak_lr=1e-2,
+    warmup_steps=2,
+    checkpoint_every=3,
+    log_every=2,
+)
 
 
 def batch_at(step: int) -> Batch:
@@ -16,6 +29,40 @@ def batch_at(step: int) -> Batch:
     draw = np.random.default_rng(step)
     tokens = draw.integers(0, 23, (8, 9)).astype(np.uint16)
     return tokens, draw.random((8, 8)) < np.linspace(0.1, 1.0, 8)[:, None]
+
+
+def interrupted_at(stop: int) -> BatchAt:
+    """`batch_at`, stopped by Ctrl-C when it is asked for one step."""
+
+    def rule(step: int) -> Batch:
+        if step == stop:
+            raise KeyboardInterrupt
+        return batch_at(step)
+
+    return rule
+
+
+def run(
+    directory: Path,
+    model: ModelConfig,
+    params: Params,
+    rule: BatchAt = batch_at,
+    config: TrainConfig = CONFIG,
+    **options: Any,
+) -> str:
+    """Trains and gives the hash of the parameters."""
+    done = train(
+        params=params, model=model, config=config, batch_at=rule, directory=directory, **options
+    )
+    return parameter_hash(done)
+
+
+def metrics(directory: Path) -> list[tuple]:
+    """The fields of `metrics.jsonl` that do not measure time."""
+    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    return [
+        tuple(line[key] for key in ("step", "loss", "lr", "grad_norm", "tokens")) for line in lines
+    ]
 
 
 def prompts_of(lengths: list[int], seed: int = 0) -> list[np.ndarray]:

@@ -87,7 +87,7 @@ def test_a_disk_that_refuses_at_any_write_leaves_old_or_new_never_half(
         if len(calls) == failing:
             raise OSError("no space left")
 
-    monkeypatch.setattr(under_test, "_flush", refuse)
+    monkeypatch.setattr(under_test, "flush", refuse)
     try:
         save_checkpoint(tmp_path, 2, STATE, {})
     except OSError:
@@ -97,6 +97,13 @@ def test_a_disk_that_refuses_at_any_write_leaves_old_or_new_never_half(
     assert list_checkpoints(tmp_path)[0].name == "step-00000001"
     remove_unfinished(tmp_path)
     assert all(p.name.startswith("step-") for p in tmp_path.iterdir())
+
+
+def test_the_name_of_a_new_directory_is_flushed_and_so_are_those_above_it(tmp_path, monkeypatch):
+    flushed: list[Path] = []
+    monkeypatch.setattr(under_test, "flush", flushed.append)
+    save_checkpoint(tmp_path / "runs" / "one", 1, STATE, {})
+    assert flushed[:2] == [tmp_path, tmp_path / "runs"]
 
 
 def test_an_unfinished_save_is_never_listed_and_is_removed(tmp_path):
@@ -131,9 +138,11 @@ def test_the_hash_sees_values_names_and_shapes_but_not_order():
         {**base, "a": base["a"].reshape(2, 2)},
         {"c": base["a"], "b": base["b"]},
         {**base, "a": base["a"].astype(np.int32)},
+        {**base, "a": np.zeros((), np.float32)},
+        {**base, "a": np.zeros(1, np.float32)},
     ]
     assert parameter_hash(same) == parameter_hash(base)
-    assert len({parameter_hash(tree) for tree in [base, *others]}) == 5
+    assert len({parameter_hash(tree) for tree in [base, *others]}) == 7
 
 
 def test_flat_names_and_nested_dicts_are_inverse(params):

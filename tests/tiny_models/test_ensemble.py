@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,21 +9,13 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from small_model import batch_at
+from small_model import CONFIG, batch_at, metrics
 
-from tiny_models import TrainConfig, init_params, parameter_hash, train
+from tiny_models import init_params, parameter_hash, train
 from tiny_models.ensemble import member_directory, train_ensemble
 from tiny_models.retention import Retention, kept_weights
+from tiny_models.training import refuse_non_finite_parameters
 
-CONFIG = TrainConfig(
-    steps=9,
-    batch_rows=8,
-    micro_rows=4,
-    peak_lr=1e-2,
-    warmup_steps=2,
-    checkpoint_every=3,
-    log_every=2,
-)
 SEEDS = (1, 2, 3)
 
 
@@ -52,11 +43,6 @@ def run(directory: Path, model, starts, rules=RULES, config=CONFIG, **options) -
     return [parameter_hash(params) for params in done]
 
 
-def metrics(directory: Path) -> list[tuple]:
-    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
-    return [(line["step"], line["loss"], line["grad_norm"]) for line in lines]
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, model, starts) -> tuple[list[str], list]:
     directory = tmp_path_factory.mktemp("whole")
@@ -64,9 +50,19 @@ def whole(tmp_path_factory, model, starts) -> tuple[list[str], list]:
     return hashes, [metrics(member_directory(directory, index)) for index in range(3)]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", pytest.param("muon", marks=pytest.mark.slow)])
-def test_a_member_ends_where_it_would_have_ended_alone(tmp_path, model, starts, optimizer):
-    config = replace(CONFIG, optimizer=optimizer)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimizer": "adamw"},
+        pytest.param({"optimizer": "muon"}, marks=pytest.mark.slow),
+        pytest.param({"dtype": "bfloat16", "attention": "xla"}, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_a_member_ends_where_it_would_have_ended_alone(tmp_path, model, starts, change):
+    config = replace(CONFIG, **change)
+    # One rounding of bfloat16 is 2**-8, and Adam's first steps divide by what was rounded.
+    rough = config.dtype == "bfloat16"
     together = train_ensemble(
         params=starts, model=model, config=config, batch_at=RULES, directory=tmp_path / "all"
     )
@@ -76,9 +72,9 @@ def test_a_member_ends_where_it_would_have_ended_alone(tmp_path, model, starts, 
         for one, other in zip(
             jax.tree.leaves(alone), jax.tree.leaves(together[index]), strict=True
         ):
-            np.testing.assert_allclose(one, other, atol=2e-5)
+            np.testing.assert_allclose(one, other, atol=5e-3 if rough else 2e-5)
         shared = metrics(member_directory(tmp_path / "all", index))
-        np.testing.assert_allclose(shared, metrics(own), rtol=1e-4)
+        np.testing.assert_allclose(shared, metrics(own), rtol=1e-2 if rough else 1e-4)
     # The tolerance means something: members are far apart.
     assert any(
         np.abs(np.asarray(one) - np.asarray(other)).max() > 1e-2
@@ -123,7 +119,16 @@ def test_members_that_do_not_match_are_refused(tmp_path, model, starts):
         run(tmp_path, model, starts, [*RULES[:2], wide])
     with pytest.raises(ValueError, match="held_out must have one batch for each"):
         run(tmp_path, model, starts, held_out=[batch_at(0)])
+    tokens, mask = batch_at(0)
+    with pytest.raises(ValueError, match=r"held_out\[1\] gave tokens outside"):
+        run(tmp_path, model, starts, held_out=[(tokens, mask), (tokens + 23, mask), batch_at(1)])
     assert not list(tmp_path.iterdir())
+
+
+def test_the_member_whose_parameters_are_not_finite_is_named():
+    stacked = {"norm": np.array([[1.0, 2.0], [np.inf, 1.0], [1.0, np.nan]])}
+    with pytest.raises(FloatingPointError, match="parameter norm of member 1 after step 2 is not"):
+        refuse_non_finite_parameters(stacked, 3, together=True)
 
 
 def test_another_member_is_refused_by_name(tmp_path, model, starts):

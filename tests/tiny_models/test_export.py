@@ -3,57 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 from safetensors import safe_open
 
-from tiny_models import ModelConfig, Params, apply, export, init_params
+from tiny_models import ModelConfig, Params, export
 from tiny_models.export import MarkTokens, export_hugging_face, llama_config, llama_tensors
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKS = MarkTokens(start=1, end=1, pad=0)
 FILES = {"config.json", "generation_config.json", "model.safetensors"}
-
-
-def test_grouped_queries_and_every_number_of_the_configuration_survive(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing here has its default value, so that whatever were left out would show."""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    model = ModelConfig(
-        vocab_size=41,
-        d_model=48,
-        layers=3,
-        heads=6,
-        kv_heads=2,
-        hidden=72,
-        context=40,
-        rope_theta=123.0,
-        norm_eps=0.03,
-    )
-    # Gains of 1 would hide a norm that is exchanged or missing.
-    draw = np.random.default_rng(0)
-    params = jax.tree.map(
-        lambda leaf: leaf * draw.uniform(0.5, 2.0, leaf.shape).astype(np.float32),
-        init_params(model, 0),
-    )
-    export_hugging_face(tmp_path / "model", params, model, MARKS)
-    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
-    tokens = draw.integers(0, model.vocab_size, (4, model.context))
-    with torch.no_grad():
-        logits = theirs(torch.tensor(tokens)).logits.numpy()
-    ours = jax.jit(apply, static_argnums=1)(params, model, tokens)
-    np.testing.assert_allclose(logits, ours, atol=1e-4, rtol=0)
-    assert (theirs.config.eos_token_id, theirs.config.pad_token_id) == (1, 0)
-    assert theirs.generation_config.eos_token_id == 1
 
 
 def test_neither_torch_nor_transformers_is_needed(tmp_path: Path) -> None:
@@ -145,6 +109,29 @@ def test_a_further_file_stays_inside_and_replaces_nothing(
     with pytest.raises(ValueError, match="must have a plain name other than"):
         export_hugging_face(tmp_path / "model", params, model, MARKS, {name: "text"})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mask", [0o077, 0o022])
+def test_the_directory_is_open_to_whom_the_user_s_others_are(
+    tmp_path: Path, params: Params, model: ModelConfig, mask: int
+) -> None:
+    before = os.umask(mask)
+    try:
+        export_hugging_face(tmp_path / "model", params, model, MARKS)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "model").stat().st_mode & 0o777 == 0o777 & ~mask
+
+
+def test_the_name_of_the_directory_is_flushed_last(
+    tmp_path: Path, params: Params, model: ModelConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Path, bool]] = []
+    monkeypatch.setattr(
+        export, "flush", lambda path: seen.append((path, (tmp_path / "model").exists()))
+    )
+    export_hugging_face(tmp_path / "model", params, model, MARKS)
+    assert seen == [(tmp_path, True)]
 
 
 @pytest.mark.parametrize("mark", ["start", "end", "pad"])

@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ MODEL = ModelConfig(vocab_size=23, d_model=16, layers=1, heads=2, kv_heads=1, hi
 CONFIG = TrainConfig(
     steps=12, batch_rows=16, micro_rows=8, peak_lr=1e-2, checkpoint_every=4, log_every=2
 )
+ROUGH = replace(CONFIG, dtype="bfloat16", attention="xla")
 
 
 def batch_at(step: int):
@@ -60,13 +62,14 @@ def main(directory: str, count: str, port: str = "", index: str = "") -> None:
     if count == "members":
         np.savetxt(root / "members", train_four(root, jax.devices()[:2]))
         return
+    config = ROUGH if os.environ.get("ROUGH") else CONFIG
     devices = jax.devices()[: int(count)]
     assert len(devices) == int(count)
     try:
         params = train(
             params=init_params(MODEL, 0),
             model=MODEL,
-            config=CONFIG,
+            config=config,
             batch_at=rows,
             directory=root,
             devices=devices if count != "1" else None,
@@ -153,6 +156,22 @@ def test_eight_devices_train_like_one_and_pass_the_run_on_to_two(tmp_path, one):
 
 
 @pytest.mark.slow
+def test_two_devices_train_like_one_in_bfloat16_through_jax_s_kernel(tmp_path):
+    spread = start(tmp_path / "two", 2, ROUGH="1")
+    train(
+        params=init_params(MODEL, 0),
+        model=MODEL,
+        config=ROUGH,
+        batch_at=batch_at,
+        directory=tmp_path / "one",
+        retention=Retention(spaced=True),
+    )
+    finish(spread)
+    # One rounding of bfloat16 is 2**-8.
+    np.testing.assert_allclose(curve(tmp_path / "two"), curve(tmp_path / "one"), rtol=1e-2)
+
+
+@pytest.mark.slow
 def test_members_on_two_devices_train_like_members_on_one(tmp_path):
     (tmp_path / "two").mkdir()
     spread = start(tmp_path / "two", "members")
@@ -163,17 +182,28 @@ def test_members_on_two_devices_train_like_members_on_one(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_train_like_one_and_resume_as_one(tmp_path, one):
-    def pair(directory: Path, **env: str) -> None:
+    def pair_of(*directories: Path, **env: str) -> list[subprocess.Popen[str]]:
         with socket.socket() as free:
             free.bind(("localhost", 0))
             port = str(free.getsockname()[1])
-        both = [start(directory, 8, port, str(index), simulated=4, **env) for index in range(2)]
-        for process in both:
+        return [
+            start(directory, 8, port, str(index), simulated=4, **env)
+            for index, directory in enumerate(directories)
+        ]
+
+    def pair(directory: Path, **env: str) -> None:
+        for process in pair_of(directory, directory, **env):
             finish(process)
 
     pair(tmp_path / "two")
     assert_same_training(tmp_path / "two", one)
     pair(tmp_path / "on", STOP="9")
+    # Their directory must be one: the second process finds nothing in another.
+    both = pair_of(tmp_path / "on", tmp_path / "elsewhere")
+    for process in both:
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode != 0
+        assert "found different newest checkpoints" in output
     finish(start(tmp_path / "on", 1))
     assert_same_training(tmp_path / "on", one)
 

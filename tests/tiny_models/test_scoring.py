@@ -69,3 +69,11 @@ def test_nothing_asked_nothing_given(model, params):
 def test_what_cannot_be_scored_is_refused(model, params, pair, sentence):
     with pytest.raises(ValueError, match=sentence):
         pair_logprobs(params, model, [pair])
+
+
+@pytest.mark.parametrize("batch", [0, -1])
+def test_a_batch_of_no_rows_is_refused(model, params, batch):
+    with pytest.raises(ValueError, match="batch must be at least 1"):
+        pair_logprobs(params, model, [([1], [2])], batch=batch)
+    with pytest.raises(ValueError, match="batch must be at least 1"):
+        continuation_logprobs(params, model, [np.array([1])], [np.array([2])], batch=batch)

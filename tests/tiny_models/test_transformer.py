@@ -10,7 +10,8 @@ from flax import nnx
 
 from tiny_models import Decoder, ModelConfig, Params, init_params, parameter_hash
 from tiny_models import transformer as under_test
-from tiny_models.transformer import attention, causal_mask, rms_norm, rotary_angles, rotate
+from tiny_models.attention import attention, causal_mask, rotary_angles, rotate
+from tiny_models.transformer import rms_norm
 
 apply = jax.jit(under_test.apply, static_argnums=1)
 
