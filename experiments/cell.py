@@ -13,15 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.progress import duration
-from experiments.stage_clock import StageClock
+from experiments.stage_clock import TIMING, StageClock, read_seconds
 from experiments.store import write_json
 from experiments.study import load_cell, mark_done
 
 if TYPE_CHECKING:
     from tiny_models.training import Progress
-
-TIMING = "timing.json"
-"""Seconds that the cell spent on each of its parts, in the folder of its log."""
 
 
 def run_cell(directory: Path, name: str, *, strict: bool = False) -> None:
@@ -29,7 +26,8 @@ def run_cell(directory: Path, name: str, *, strict: bool = False) -> None:
 
     With `strict` a training that was begun under another fingerprint is not resumed.
     """
-    clock = StageClock()
+    timing = directory / "logs" / name / TIMING
+    clock = StageClock(earlier=read_seconds(timing) if timing.exists() else None)
     # Imported here, because a worker that only waits for a lock should not load jax.
     from experiments.evaluation import evaluate
     from experiments.stages import Context
@@ -46,9 +44,12 @@ def run_cell(directory: Path, name: str, *, strict: bool = False) -> None:
         write_json(status, {"line": line})
         print(line, flush=True)
 
-    stage = evaluate(Context(cell, directory / "stages", report, strict=strict))
-    # A record for `msw bench`, not a result: two runs differ in nothing else.
-    write_json(status.parent / TIMING, clock.seconds())
+    try:
+        stage = evaluate(Context(cell, directory / "stages", report, strict=strict))
+    finally:
+        # A record for `msw bench`, not a result: two runs differ in nothing else. An interrupted
+        # cell writes it too, and goes on counting from there.
+        write_json(timing, clock.seconds())
     mark_done(directory, cell, stage.name, time.monotonic() - began)
 
 

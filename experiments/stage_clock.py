@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from experiments.json_files import StoreError, read_json
 
 if TYPE_CHECKING:
     from tiny_models.training import Progress
 
+TIMING = "timing.json"
+"""Seconds that a cell spent on each of its parts, in the folder of its log."""
+
 START, COMPILE, TOKENIZE = "start", "compile", "tokenize and initialise"
 PARTS = {"reading the corpus back": "read back", "tokenizing": TOKENIZE, "asking": "measure"}
 """What a stage says when it begins something, and what we call that; training says its name."""
+
+
+def read_seconds(path: Path) -> dict[str, float]:
+    """The seconds by part in a file. Raises `StoreError` naming a file that holds other things."""
+    found = read_json(path)
+    good = isinstance(found, dict) and all(
+        isinstance(seconds, int | float)
+        and not isinstance(seconds, bool)
+        and math.isfinite(seconds)
+        and seconds >= 0
+        for seconds in found.values()
+    )
+    if not good:
+        raise StoreError(f"{path} must hold an object of seconds by part, each a number >= 0")
+    return found
 
 
 def process_age() -> float:
@@ -29,15 +50,19 @@ def process_age() -> float:
 class StageClock:
     """Seconds by part: start (from the process's beginning), read back, tokenize and initialise,
     pretrain, sft, finetune, measure; and compile, which is what a training's first line took longer
-    than at the pace of the second. What questions need compiled counts as measure.
+    than at the pace of the second. What questions need compiled counts as measure. `earlier` is
+    what was spent before the cell was interrupted.
     """
 
     def __init__(
-        self, now: Callable[[], float] = time.perf_counter, age: float | None = None
+        self,
+        now: Callable[[], float] = time.perf_counter,
+        age: float | None = None,
+        earlier: Mapping[str, float] | None = None,
     ) -> None:
         self._now, self._part = now, START
         self._last = now() - (process_age() if age is None else age)
-        self._seconds: dict[str, float] = {}
+        self._seconds: dict[str, float] = dict(earlier or {})
         self._first: dict[str, tuple[float, int] | None] = {}
 
     def heard(self, stage: str, progress: Progress | None) -> None:

@@ -17,12 +17,14 @@ from experiments.bench.worker import Work, one_round, timed
 if TYPE_CHECKING:
     from tiny_models.config import AttentionKernel
 
-ROUNDS = 5
-
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is measured, so that a small machine can try the same."""
+    """What is measured, so that a small machine can try the same.
+
+    `small` is the ensembles' model; None leaves its rows and their length as the laptop study has
+    them.
+    """
 
     model: str = "135M"
     context: int = 512
@@ -31,7 +33,10 @@ class Sizes:
     kernels: tuple[AttentionKernel, ...] = ("cudnn", "plain")
     product: int = 8192
     small: str = "0.3M"
+    small_context: int | None = None
+    small_rows: int | None = None
     members: tuple[int, ...] = (2, 4, 8, 16, 32, 64, 128)
+    rounds: int = 5
 
 
 def measure(sizes: Sizes, seconds: float = 1.0) -> list[Row]:
@@ -43,7 +48,7 @@ def large_model_rows(sizes: Sizes, seconds: float) -> list[Row]:
     """The bfloat16 product's peak, and training in bfloat16 with each attention kernel."""
     from experiments.bench.training import prepare_ours
 
-    peak = by_the_wall(prepare_product(sizes.product), seconds)
+    peak = by_the_wall(prepare_product(sizes.product), sizes.rounds, seconds)
     part = f"accelerator, {sizes.model} at {sizes.context} tokens"
     found = [measured_row(part, f"bfloat16 product of {sizes.product}", "flop/s", peak)]
     for kernel in sizes.kernels:
@@ -56,7 +61,7 @@ def large_model_rows(sizes: Sizes, seconds: float) -> list[Row]:
             dtype="bfloat16",
             attention=kernel,
         )
-        own = by_the_wall(work, seconds)
+        own = by_the_wall(work, sizes.rounds, seconds)
         found.append(
             measured_row(
                 part,
@@ -73,18 +78,20 @@ def large_model_rows(sizes: Sizes, seconds: float) -> list[Row]:
 
 
 def ensemble_rows(sizes: Sizes, seconds: float) -> list[Row]:
-    """Tokens of all members together, against one model alone; whole batches at once."""
+    """Tokens of all members together, against `train` of one model; whole batches at once."""
     from experiments.bench.ensemble import prepare_ensemble
     from experiments.bench.training import prepare_ours
     from experiments.studies.headline import LAPTOP
 
-    micro, steps = LAPTOP.pretrain.batch_rows, sizes.steps
+    rows = sizes.small_rows or LAPTOP.pretrain.batch_rows
+    batch = {"batch_rows": rows, "micro_rows": rows}
     part = f"accelerator, ensembles of {sizes.small}"
-    alone = by_the_wall(prepare_ours(sizes.small, steps, micro_rows=micro), seconds)
+    work = prepare_ours(sizes.small, sizes.steps, sizes.small_context, **batch)
+    alone = by_the_wall(work, sizes.rounds, seconds)
     found = [measured_row(part, "one at a time", "token/s", alone)]
     for count in sizes.members:
-        work = prepare_ensemble(count, steps, sizes.small, micro_rows=micro)
-        own, text = by_the_wall(work, seconds), "of one at a time"
+        work = prepare_ensemble(count, sizes.steps, sizes.small, sizes.small_context, **batch)
+        own, text = by_the_wall(work, sizes.rounds, seconds), "of one at a time"
         found.append(measured_row(part, f"{count} at once", "token/s", own, of=alone, text=text))
     return found
 
@@ -100,7 +107,7 @@ def prepare_product(size: int) -> Work:
     return Work(timed(lambda: multiply(given, given).block_until_ready(), 2.0 * size**3))
 
 
-def by_the_wall(work: Work, seconds: float) -> Measured:
+def by_the_wall(work: Work, rounds: int, seconds: float) -> Measured:
     """Units a second of the wall's clock, round by round."""
-    laps = [one_round(work.once, seconds) for _ in range(ROUNDS)]
+    laps = [one_round(work.once, seconds) for _ in range(rounds)]
     return Measured(tuple(lap.units / lap.seconds for lap in laps), facts=work.facts)

@@ -20,16 +20,18 @@ class CellTimes:
 
 
 def study_times(directory: Path) -> CellTimes:
-    """The times of a study's finished cells. Raises `SpecError` if none recorded any."""
-    from experiments.cell import TIMING
-    from experiments.store import read_json
+    """The times of a study's finished cells.
+
+    Raises `SpecError` if none recorded any, `StoreError` naming a file that holds other things.
+    """
+    from experiments.stage_clock import TIMING, read_seconds
     from experiments.study import is_done, load_plan
 
     plan = load_plan(directory)
     paths = [
         directory / "logs" / cell.name / TIMING for cell in plan.cells if is_done(directory, cell)
     ]
-    found = [read_json(path) for path in paths if path.exists()]
+    found = [read_seconds(path) for path in paths if path.exists()]
     if not found:
         raise SpecError(f"study: no finished cell of {directory} has a {TIMING} in its logs")
     totals: dict[str, float] = {}

@@ -2,9 +2,10 @@
 
 A machine that others use too slows down for seconds at a time. In turns, competitors meet the same
 disturbances; a ratio is taken within each round and shown as median and range over rounds. Rates
-are by processor seconds a thread: a core shared with strangers then costs turns, not time. Threads
-that wait for each other are another matter: asleep they cost nothing, spinning they cost the peer,
-so a peer with several threads is only to be quoted from a quiet machine.
+of processes with one thread are by processor seconds: a core shared with strangers then costs
+turns, not time. Threads that wait for each other spin or sleep as their library likes, so processor
+seconds say nothing about several of them: those are prepared alone and measured by the clock on
+the wall, on which strangers do cost time. Such figures are to be quoted from a quiet machine only.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from experiments.cores import visible_cores
 from experiments.scheduler import XLA_SINGLE_THREAD
 
 MOST_CORES = 8
@@ -64,7 +66,8 @@ class Contest:
 class Measured:
     """Units a second of one contestant, a value a round; or why there is none.
 
-    `share` is how much of the wall's time its threads had a core each, mean over rounds.
+    `share` is how much of the wall's time it was at work, mean over rounds: with one thread, the
+    rest was taken by others.
     """
 
     rates: tuple[float, ...] = ()
@@ -94,11 +97,9 @@ def ratio(ours: Measured, theirs: Measured) -> Spread | None:
     return spread([a / b for a, b in zip(ours.rates, theirs.rates, strict=True)])
 
 
-def visible_cores() -> list[int]:
+def contest_cores() -> list[int]:
     """The cores that a contest uses: those this process may run on, at most `MOST_CORES`."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))[:MOST_CORES]
-    return list(range(os.cpu_count() or 1))[:MOST_CORES]
+    return visible_cores()[:MOST_CORES]
 
 
 class WorkerDied(RuntimeError):
@@ -172,7 +173,7 @@ class Arena:
     """The worker processes of a run of contests; a context manager that ends them all."""
 
     def __init__(self) -> None:
-        self.cores = visible_cores()
+        self.cores = contest_cores()
         self._hosts: dict[tuple[str, int, int], _Host] = {}
         self._prepared: dict[str, _Prepared] = {}
         self._starting, self._ended = threading.Lock(), False
@@ -187,7 +188,11 @@ class Arena:
     def prepare(
         self, contests: Iterable[Contest], on_ready: Callable[[Contestant], None] = lambda _: None
     ) -> None:
-        """Loads, compiles and warms up everything, on as many cores as there are."""
+        """Loads, compiles and warms up everything, on as many cores as there are.
+
+        What has several threads comes last and has the machine for itself: it tries what suits it
+        best, and neighbours would decide that.
+        """
         chains: dict[tuple[str, int], list[Contestant]] = {}
         for contest in contests:
             for contestant in contest.contestants:
@@ -201,8 +206,12 @@ class Arena:
 
         with ThreadPoolExecutor(len(self.cores)) as pool:
             try:
-                for finished in [pool.submit(prepare_chain, chain) for chain in chains.values()]:
+                single = [chain for (_, threads), chain in chains.items() if threads == 1]
+                for finished in [pool.submit(prepare_chain, chain) for chain in single]:
                     finished.result()
+                for (_, threads), chain in chains.items():
+                    if threads > 1:
+                        prepare_chain(chain)
             except BaseException:
                 # Interrupted: nobody waits for a minute of compiling.
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -264,7 +273,7 @@ class Arena:
                 done.facts, done.fixed = answer["facts"], answer["fixed"]
 
     def _round(self, contestant: Contestant, contest: Contest) -> tuple[float, float]:
-        """Units a second, summed over the copies, and processor seconds a thread and second."""
+        """Units a second, summed over the copies, and the share of time at work."""
         ids, alone = self._prepared[contestant.key].ids, contestant.copies == 1
 
         def do(copy: int) -> tuple[float, float]:
@@ -273,8 +282,9 @@ class Arena:
             answer = self._host(contestant, copy).ask(
                 {"round": ids[copy], "cores": cores, "seconds": contest.seconds}
             )
-            busy = answer["busy"] / contestant.threads
-            return answer["units"] / busy, busy / answer["seconds"]
+            share = answer["busy"] / contestant.threads / answer["seconds"]
+            counted = answer["busy"] if contestant.threads == 1 else answer["seconds"]
+            return answer["units"] / counted, share
 
         if alone:
             return do(0)

@@ -9,14 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from experiments.bench.log import Entry
-from experiments.bench.results import Curve, Row
+from experiments.bench.log import Entry, comparable
+from experiments.bench.results import Curve, Row, with_error
 from experiments.figure_style import styled
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9")
 MARKERS = "osD^vXP"
 WATCHED = ("training, one core", "training, all cores", "decoding, one core", "decoding, all cores")
-"""Parts whose ratios are worth watching from commit to commit."""
+"""Parts whose ratios are worth watching from commit to commit, or what their names begin with."""
 
 
 @styled
@@ -53,7 +53,7 @@ def _curve(axis: Axes, curve: Curve) -> None:
     axis.margins(x=0.12, y=0.15)
     axis.set_xlabel(curve.quantity)
     axis.set_ylabel(f"seconds: {curve.what}")
-    axis.set_title(f"exponent {curve.exponent:.2f} ± {curve.error:.2f}")
+    axis.set_title(f"exponent {with_error(curve.exponent, curve.error)}")
 
 
 def _short(value: float) -> str:
@@ -66,7 +66,11 @@ def _short(value: float) -> str:
 
 @styled
 def history(entries: Sequence[Entry]) -> Figure:
-    """Shares of the peak and multiples of peers, an entry of the log after the other."""
+    """Shares of the peak and multiples of peers, one entry after the other, oldest first.
+
+    Only those that were made as the newest was: on its machine, and quick if it was.
+    """
+    entries = comparable(entries)
     figure = Figure(figsize=(9.6, 3.8), layout="constrained")
     shares, multiples = figure.subplots(1, 2)
     _lines(shares, entries, percent=True)

@@ -18,7 +18,10 @@ ROWS = 8
 """Rows of the batch with which parameters are varied: one micro-batch of the laptop study."""
 
 STEPS = 8
-"""Steps that are timed, whatever the size."""
+"""Steps between two lines of the log, and timed: fewer than the study's, for the largest models.
+
+Equally many for all sizes, so that the host's share of a step depends on its size alone.
+"""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,6 @@ class Axis:
 
 
 def _parameters(name: str) -> dict[str, Any]:
-    # Equally many steps for all sizes, so that the host's share does not depend on the size.
     return {"preset": name, "steps": STEPS, "batch_rows": ROWS, "micro_rows": ROWS}
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from experiments.bench.contest import visible_cores
+from experiments.bench.contest import contest_cores
 from experiments.bench.results import Curve, Row, as_json, curve_from, row_from
+from experiments.cores import visible_cores
 from experiments.store import read_json, write_json
 from medsafetyworld.errors import SpecError
 
@@ -21,7 +23,10 @@ PACKAGES = ("jax", "jaxlib", "numpy", "torch", "transformers", "tokenizers")
 
 @dataclass(frozen=True)
 class Entry:
-    """One run of the benchmark. `dirty` says that the commit is not quite what ran."""
+    """One run of the benchmark. `dirty` says that the commit is not quite what ran.
+
+    `seconds` is how long all of it took, None in entries from before that was recorded.
+    """
 
     date: str
     commit: str
@@ -29,11 +34,12 @@ class Entry:
     quick: bool
     rounds: int
     share: float
-    """Mean share of the wall's time for which a thread had its core for itself."""
+    """Mean share of the wall's time for which a single thread had its core for itself."""
     machine: Mapping[str, str]
     versions: Mapping[str, str]
     rows: tuple[Row, ...]
     curves: tuple[Curve, ...]
+    seconds: float | None = None
 
     @property
     def name(self) -> str:
@@ -42,11 +48,17 @@ class Entry:
 
 
 def new_entry(
-    rows: Sequence[Row], curves: Sequence[Curve], *, quick: bool, rounds: int, share: float
+    rows: Sequence[Row],
+    curves: Sequence[Curve],
+    *,
+    quick: bool,
+    rounds: int,
+    share: float,
+    seconds: float,
 ) -> Entry:
     """What was found, here and now."""
     return Entry(
-        date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M"),
+        date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
         commit=_git("rev-parse", "HEAD") or "unknown",
         dirty=bool(_git("status", "--porcelain", "--untracked-files=no")),
         quick=quick,
@@ -56,6 +68,7 @@ def new_entry(
         versions=versions(),
         rows=tuple(rows),
         curves=tuple(curves),
+        seconds=round(seconds, 1),
     )
 
 
@@ -70,6 +83,7 @@ def write_entry(entry: Entry, folder: Path) -> Path:
         "dirty": entry.dirty,
         "quick": entry.quick,
         "rounds": entry.rounds,
+        "seconds": entry.seconds,
         "share": round(entry.share, 3),
         "machine": dict(entry.machine),
         "versions": dict(entry.versions),
@@ -98,12 +112,26 @@ def read_log(folder: Path) -> list[Entry]:
     return [read_entry(path) for path in sorted(folder.glob("*.json"))]
 
 
+def comparable(entries: Sequence[Entry]) -> list[Entry]:
+    """Those of the newest entry's machine, quick or full as it is; a newer Python may be.
+
+    `entries` come oldest first.
+    """
+
+    def kind(entry: Entry) -> tuple[object, ...]:
+        facts = entry.machine
+        return entry.quick, facts["processor"], facts["cores"], facts["platform"]
+
+    return [entry for entry in entries if kind(entry) == kind(entries[-1])]
+
+
 def machine() -> dict[str, str]:
-    """What the figures depend on besides the code."""
+    """What the figures depend on besides the code: "8 of 64" cores where not all are used."""
+    used, there = len(contest_cores()), len(visible_cores())
     return {
         "processor": _processor(),
-        "cores": str(len(visible_cores())),
-        "platform": platform.platform(),
+        "cores": str(used) if used == there else f"{used} of {there}",
+        "platform": f"{sys.platform} {platform.machine()}",
         "python": platform.python_version(),
     }
 

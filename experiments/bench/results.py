@@ -8,6 +8,8 @@ from typing import Any
 
 from experiments.bench.contest import Measured, Spread, ratio, spread
 
+NOISY = "too noisy to quote"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -59,14 +61,26 @@ def measured_row(
     scale: float = 1.0,
     note: str = "",
 ) -> Row:
-    """A contestant's row: `ours` over it, or `scale` times it over `of`, round by round."""
+    """A contestant's row: `ours` over it, or `scale` times it over `of`, round by round.
+
+    A figure that is not even steady to a factor of two says so in its note.
+    """
     if own.missing:
         return Row(part, name, None, unit, note=own.missing)
-    rate = spread(own.rates).median
+    rate = spread(own.rates)
     found = ratio(ours, own) if ours is not None else None
     if of is not None and (share := ratio(own, of)) is not None:
         found = Spread(*(scale * value for value in (share.median, share.low, share.high)))
-    return Row(part, name, rate, unit, found, text if found else "", percent, note)
+    quoted = found or rate
+    if quoted.high > 2 * quoted.low:
+        note = f"{note}; {NOISY}" if note else NOISY
+    return Row(part, name, rate.median, unit, found, text if found else "", percent, note)
+
+
+def with_error(value: float, error: float) -> str:
+    """ "0.951 ± 0.034": a standard error with two significant digits, and the value to match."""
+    digits = max(0, 1 - int(f"{error:.1e}".partition("e")[2]))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
 def as_json(value: Row | Curve) -> dict[str, Any]:

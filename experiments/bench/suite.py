@@ -59,7 +59,10 @@ def _training(dtype: str, quick: bool) -> dict[str, Any]:
 
 
 def steps(quick: bool) -> int:
-    """Steps that are timed; a full run takes as many as the study has between lines of its log."""
+    """Steps between two lines of our training's log, which are what is timed.
+
+    Full, it is the study's own number, because a line costs something; quick, fewer.
+    """
     from experiments.studies.headline import LAPTOP
 
     return 20 if quick else LAPTOP.pretrain.log_every
@@ -79,7 +82,7 @@ def _train(quick: bool) -> Contest:
     ]
     if LAPTOP.pretrain.optimizer != "adamw":
         own = f"{recipe_name()}, {LAPTOP.pretrain.optimizer}"
-        ours.append(Contestant(own, "jax", "train"))
+        ours.append(Contestant(own, "jax", "train", {"steps": steps(quick)}))
     peaks = [
         Contestant(f"{dtype} {kind}", "products", work, {"dtype": dtype})
         for dtype in dtypes()
@@ -92,7 +95,7 @@ def _train(quick: bool) -> Contest:
         Contestant(HF, "torch", "train_torch", {"kind": "huggingface", **tries}),
     ]
     copy = Contestant("memory copy", "products", "copy")
-    rounds, seconds = (5, 0.3) if quick else (9, 0.6)
+    rounds, seconds = (4, 0.3) if quick else (7, 0.6)
     return Contest(f"train{ONE}", (*peers, *ours, *peaks, copy), rounds, seconds)
 
 
@@ -133,7 +136,7 @@ def _side_by_side(alone: Contest, part: str, quick: bool, cores: int) -> Contest
         for each in chosen
         if each.host.startswith("torch") and not (quick and each.options.get("compiled"))
     ]
-    rounds, seconds = (4, 0.3) if quick else (9, 0.6)
+    rounds, seconds = (4, 0.3) if quick else (5, 0.6)
     return Contest(f"{part}{ALL}", (*processes, *threads), rounds, seconds)
 
 
@@ -148,19 +151,21 @@ def _stream(quick: bool) -> Contest:
         Contestant("JSON dump", "plain", "dump"),
         Contestant("training", "jax", "train", training),
     )
-    rounds, seconds = (5, 0.2) if quick else (9, 0.5)
+    rounds, seconds = (4, 0.2) if quick else (5, 0.5)
     return Contest("stream", contestants, rounds, seconds)
 
 
 def _ensemble(quick: bool) -> Contest:
-    alone = Contestant("1", "jax ensemble", "train", {"steps": 20})
+    """Against `train`, which is what there is without ensembles."""
+    same = {"steps": steps(quick)}
+    alone = Contestant("1", "jax ensemble", "train", same)
     together = (
-        Contestant(str(n), "jax ensemble", "ensemble", {"members": n, "steps": 20})
-        for n in ((4,) if quick else (2, 4, 8))
+        Contestant(str(n), "jax ensemble", "ensemble", {"members": n, **same})
+        for n in ((4,) if quick else (2, 4))
     )
     return Contest(
         "ensemble",
         (alone, *together),
-        rounds=3 if quick else 7,
-        seconds=0.1 if quick else 0.5,
+        rounds=3,
+        seconds=0.1,
     )

@@ -8,12 +8,14 @@ of the laptop study: same rows, gradient clipping, AdamW.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.bench.worker import Lap, Once, Work, clocks, lap, timed
+from experiments.bench.worker import Clocks, Lap, Once, Work, clocks, lap, timed
 
 if TYPE_CHECKING:
     from tiny_models.config import ModelConfig, TrainConfig
@@ -31,9 +33,7 @@ def prepare_ours(
 ) -> Work:
     """`steps` updates in the middle of a run of `tiny_models.train`; a unit is a token.
 
-    Measured from one line of its log to the next, as far apart as `steps`: the real loop, with its
-    figures written, but without compiling and without the checkpoint at the end. `changes` go to
-    the recipe.
+    `changes` go to the recipe.
     """
     from experiments.bench.subject import batches, model_config, train_config
     from tiny_models.config import parameter_count
@@ -46,18 +46,18 @@ def prepare_ours(
     )
     params, batch_at = init_params(model, 0), batches(model, config.batch_rows)
 
+    def run(directory: Path, progress: Callable[[object], None]) -> None:
+        train(
+            params=params,
+            model=model,
+            config=config,
+            batch_at=batch_at,
+            directory=directory,
+            progress=progress,
+        )
+
     def once() -> Lap:
-        lines: list[tuple[float, float]] = []
-        with tempfile.TemporaryDirectory() as directory:
-            train(
-                params=params,
-                model=model,
-                config=config,
-                batch_at=batch_at,
-                directory=Path(directory),
-                progress=lambda _: lines.append(clocks()),
-            )
-        return lap(steps * config.batch_rows * model.context, lines[0], lines[1])
+        return lap(steps * config.batch_rows * model.context, *first_and_second_line(run))
 
     once()
     facts = {
@@ -68,6 +68,30 @@ def prepare_ours(
     return Work(once, {**facts, "micro_rows": config.micro_rows})
 
 
+class _SeenEnough(Exception):
+    """Ends a training that was measured."""
+
+
+def first_and_second_line(
+    run: Callable[[Path, Callable[[object], None]], None],
+) -> tuple[Clocks, Clocks]:
+    """The clocks at the first two lines of a training's log; `run` gets directory and progress.
+
+    Between them lies the real loop, with its figures written and the next rows drawn, but without
+    compiling and without a checkpoint, if the training is longer; it is left at the second line.
+    """
+    lines: list[Clocks] = []
+
+    def progress(_: object) -> None:
+        lines.append(clocks())
+        if len(lines) == 2:
+            raise _SeenEnough
+
+    with tempfile.TemporaryDirectory() as directory, contextlib.suppress(_SeenEnough):
+        run(Path(directory), progress)
+    return lines[0], lines[1]
+
+
 def prepare_torch(
     kind: str,
     compiled: bool = False,
@@ -76,26 +100,31 @@ def prepare_torch(
 ) -> Work:
     """The same steps by PyTorch; a unit is a token. `kind` is plain or huggingface.
 
-    Where several micro-batches or number formats are given, each is tried and the fastest kept.
+    Where several micro-batches or number formats are given, each is tried and the fastest kept: by
+    processor seconds, or where torch has several threads, by the wall's.
     """
+    import torch
+
     from experiments.bench.subject import model_config, train_config
 
     model, config = model_config(), train_config()
     tried: list[tuple[float, int, str, Once]] = []
     for rows, dtype in product(micro_rows or [config.batch_rows], dtypes or ["float32"]):
-        once = torch_steps(kind, compiled, rows, dtype, model, config)
+        step = torch_step(kind, compiled, rows, dtype, model, config)
+        once = timed(step, config.batch_rows * model.context)
         once()
-        best = min(each.busy / each.units for each in (once(), once(), once()))
+        laps = [once() for _ in range(3)]
+        best = min(each.busy if torch.get_num_threads() == 1 else each.seconds for each in laps)
         tried.append((best, rows, dtype, once))
     _, rows, dtype, once = min(tried, key=lambda each: each[0])
     chosen = {"micro_rows": [rows], "dtypes": [dtype]}
     return Work(once, {"micro_rows": rows, "dtype": dtype, "tried": len(tried)}, chosen)
 
 
-def torch_steps(
+def torch_step(
     kind: str, compiled: bool, micro_rows: int, dtype: str, model: ModelConfig, config: TrainConfig
-) -> Once:
-    """One optimiser step of a fresh model by torch."""
+) -> Callable[[], float]:
+    """A fresh model's optimiser step by torch; it returns the loss before the update."""
     import torch
 
     from experiments.bench.subject import batches
@@ -113,14 +142,18 @@ def torch_steps(
 
     fast_loss: Any = torch.compile(loss_of, dynamic=False) if compiled else loss_of
 
-    def step() -> None:
+    def step() -> float:
+        total = 0.0
         for rows in tokens.split(micro_rows):
-            (fast_loss(rows) * (micro_rows / config.batch_rows)).backward()
+            loss = fast_loss(rows) * (micro_rows / config.batch_rows)
+            loss.backward()
+            total += loss.item()
         torch.nn.utils.clip_grad_norm_(net.parameters(), config.clip_norm)
         optimizer.step()
         optimizer.zero_grad()
+        return total
 
-    return timed(step, config.batch_rows * model.context)
+    return step
 
 
 def plain(model: ModelConfig) -> tuple[Any, Any]:

@@ -30,6 +30,9 @@ class Lap(NamedTuple):
     busy: float
 
 
+Clocks: TypeAlias = tuple[float, float]
+"""The wall's clock and the process's, in seconds."""
+
 Once: TypeAlias = Callable[[], Lap]
 """Does the work once."""
 
@@ -74,12 +77,12 @@ def timed(action: Callable[[], Any], units: float) -> Once:
     return once
 
 
-def clocks() -> tuple[float, float]:
+def clocks() -> Clocks:
     """The wall's clock and this process's, in seconds from some beginning."""
     return time.perf_counter(), time.process_time()
 
 
-def lap(units: float, before: tuple[float, float], after: tuple[float, float]) -> Lap:
+def lap(units: float, before: Clocks, after: Clocks) -> Lap:
     """What was done between two readings of the clocks."""
     return Lap(units, after[0] - before[0], after[1] - before[1])
 

@@ -9,6 +9,7 @@ Progress goes to the terminal; `--log` adds a dated entry that the README's sect
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -34,7 +35,7 @@ class Bench:
     """Measures speed against peers and against this machine's own peaks, as ratios."""
 
     quick: bool = False
-    """Fewer sizes and shorter rounds: about three minutes on two cores instead of a dozen."""
+    """Fewer sizes and shorter rounds: under three minutes on two cores instead of a dozen."""
     only: MaybeText = None
     """Only these parts, separated by commas: train, decode, stream, ensemble, cells, growth."""
     study: MaybePath = None
@@ -93,13 +94,13 @@ def chosen_parts(only: str | None) -> tuple[str, ...]:
 def measure(parts: tuple[str, ...], quick: bool, study: Path | None, console: Console) -> Entry:
     """Runs the contests of these parts, and a cell if asked, telling the console how far it is."""
     from experiments.bench import growth, suite
-    from experiments.bench.contest import visible_cores
+    from experiments.bench.contest import contest_cores
     from experiments.bench.log import new_entry
     from experiments.bench.table import rows
 
     # A study that cannot be read is known before anything is measured.
     cells = study_cells(study) if study is not None and "cells" in parts else None
-    cores = visible_cores()
+    began, cores = time.monotonic(), contest_cores()
     contests = suite.contests(parts, quick, len(cores))
     console.print(
         f"On {len(cores)} core{'s' * (len(cores) != 1)}, {'quick' if quick else 'full'}; "
@@ -113,13 +114,20 @@ def measure(parts: tuple[str, ...], quick: bool, study: Path | None, console: Co
 
         with console.status("cells: one cell of the smoke study"):
             cells = smoke_times()
-    shares = [each.share for contest in found.values() for each in contest.values() if each.rates]
+    shares = [
+        found[contest.name][each.name].share
+        for contest in contests
+        for each in contest.contestants
+        # Several threads also sleep while they wait for each other.
+        if each.threads == 1 and found[contest.name][each.name].rates
+    ]
     return new_entry(
         rows(found, cells),
         growth.curves(found, quick) if "growth" in parts else [],
         quick=quick,
         rounds=max((contest.rounds for contest in contests), default=0),
         share=sum(shares) / len(shares) if shares else 1.0,
+        seconds=time.monotonic() - began,
     )
 
 

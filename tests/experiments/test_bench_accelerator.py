@@ -13,11 +13,14 @@ SMALL = Sizes(
     model="0.1M",
     context=16,
     rows=4,
-    steps=4,
+    steps=2,
     kernels=("plain", "xla"),
     product=64,
     small="0.1M",
+    small_context=8,
+    small_rows=2,
     members=(2,),
+    rounds=2,
 )
 
 

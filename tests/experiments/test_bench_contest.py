@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.bench.contest import Arena, Contest, Contestant, Measured, ratio
+from experiments.bench.contest import Arena, Contest, Contestant, Measured, _Prepared, ratio
 from experiments.bench.worker import Lap, one_round
 
 
@@ -67,6 +67,44 @@ def test_busy_seconds_do_not_count_waiting() -> None:
     assert found.seconds >= 0.05 > 0.03 > found.busy
 
 
+def test_a_thread_counts_by_its_own_seconds_and_several_by_the_wall() -> None:
+    class Answers:
+        def ask(self, _: object) -> dict[str, float]:
+            return {"units": 12.0, "seconds": 4.0, "busy": 2.0}
+
+    single, several = Contestant("one", "x", "w"), Contestant("two", "x", "w", threads=2)
+    contest = Contest("x", (single, several), rounds=1, seconds=0.0)
+    with Arena() as arena:
+        arena._host = lambda contestant, copy: Answers()  # pyright: ignore
+        arena._prepared = {each.key: _Prepared({0: 0}) for each in contest.contestants}
+        found = arena.run(contest)
+    assert found["one"].rates == (6.0,)
+    assert found["one"].share == 0.5
+    assert found["two"].rates == (3.0,)
+
+
+def test_what_has_several_threads_is_prepared_last_and_alone() -> None:
+    names = {"a": 2, "b": 1, "c": 1, "d": 2}
+    contestants = tuple(
+        Contestant(name, name, "w", threads=threads) for name, threads in names.items()
+    )
+    running: set[str] = set()
+    together: dict[str, int] = {}
+
+    def prepare(contestant: Contestant, _: object) -> None:
+        running.add(contestant.name)
+        time.sleep(0.05)
+        together[contestant.name] = len(running)
+        running.discard(contestant.name)
+
+    with Arena() as arena:
+        arena.cores = [arena.cores[0]] * 2
+        arena._prepare = prepare  # pyright: ignore
+        arena.prepare([Contest("x", contestants, rounds=1, seconds=0.0)])
+    assert list(together)[2:] == ["a", "d"]
+    assert together["a"] == together["d"] == 1
+
+
 def test_an_interruption_ends_the_workers_and_prepares_nothing_more() -> None:
     ready: list[str] = []
 
@@ -77,6 +115,7 @@ def test_an_interruption_ends_the_workers_and_prepares_nothing_more() -> None:
     names = ("a", "b", "c", "d", "e", "f")
     contestants = tuple(Contestant(name, name, "world", {"compounds": 60}) for name in names)
     with Arena() as arena:
+        arena.cores = [arena.cores[0]]  # as many prepare at once as there are cores
         with pytest.raises(KeyboardInterrupt):
             arena.prepare([Contest("x", contestants, rounds=1, seconds=0.0)], interrupt)
         hosts = list(arena._hosts.values())
