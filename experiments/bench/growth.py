@@ -55,7 +55,7 @@ AXES = (
         "jax",
         "train",
         _parameters,
-        ("0.1M", "0.3M", "1M", "3M"),
+        ("0.1M", "0.3M", "1M"),
         ("0.1M", "0.3M", "1M", "3M", "10M"),
         lambda value, facts: facts["parameters"],
         lambda value, facts: 1000.0,

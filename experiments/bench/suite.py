@@ -95,7 +95,7 @@ def _train(quick: bool) -> Contest:
         Contestant(HF, "torch", "train_torch", {"kind": "huggingface", **tries}),
     ]
     copy = Contestant("memory copy", "products", "copy")
-    rounds, seconds = (4, 0.3) if quick else (7, 0.6)
+    rounds, seconds = (3, 0.3) if quick else (7, 0.6)
     return Contest(f"train{ONE}", (*peers, *ours, *peaks, copy), rounds, seconds)
 
 
@@ -108,7 +108,7 @@ def _decode(quick: bool) -> Contest:
             Contestant(f"{HF}, {prompts(batch)}", "torch", "decode_hf", {"batch": batch}),
         )
     ]
-    rounds, seconds = (5, 0.3) if quick else (9, 0.6)
+    rounds, seconds = (4, 0.3) if quick else (9, 0.6)
     return Contest(f"decode{ONE}", tuple(contestants), rounds, seconds)
 
 
@@ -122,7 +122,7 @@ def _side_by_side(alone: Contest, part: str, quick: bool, cores: int) -> Contest
     from experiments.bench.subject import dtypes
 
     # A quick run sets the study's own training against plain PyTorch alone.
-    left_out = (HF, *(ours_name(dtype) for dtype in dtypes() if ours_name(dtype) != recipe_name()))
+    left_out = (HF, COMPILED, *(ours_name(dtype) for dtype in dtypes() if ours_name(dtype) != recipe_name()))
     chosen = [
         each
         for each in alone.contestants
@@ -136,7 +136,7 @@ def _side_by_side(alone: Contest, part: str, quick: bool, cores: int) -> Contest
         for each in chosen
         if each.host.startswith("torch") and not (quick and each.options.get("compiled"))
     ]
-    rounds, seconds = (4, 0.3) if quick else (5, 0.6)
+    rounds, seconds = (3, 0.3) if quick else (5, 0.6)
     return Contest(f"{part}{ALL}", (*processes, *threads), rounds, seconds)
 
 
@@ -151,7 +151,7 @@ def _stream(quick: bool) -> Contest:
         Contestant("JSON dump", "plain", "dump"),
         Contestant("training", "jax", "train", training),
     )
-    rounds, seconds = (4, 0.2) if quick else (5, 0.5)
+    rounds, seconds = (3, 0.2) if quick else (5, 0.5)
     return Contest("stream", contestants, rounds, seconds)
 
 
@@ -161,7 +161,7 @@ def _ensemble(quick: bool) -> Contest:
     alone = Contestant("1", "jax ensemble", "train", same)
     together = (
         Contestant(str(n), "jax ensemble", "ensemble", {"members": n, **same})
-        for n in ((4,) if quick else (2, 4))
+        for n in ((2,) if quick else (2, 4))
     )
     return Contest(
         "ensemble",
