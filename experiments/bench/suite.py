@@ -122,7 +122,11 @@ def _side_by_side(alone: Contest, part: str, quick: bool, cores: int) -> Contest
     from experiments.bench.subject import dtypes
 
     # A quick run sets the study's own training against plain PyTorch alone.
-    left_out = (HF, COMPILED, *(ours_name(dtype) for dtype in dtypes() if ours_name(dtype) != recipe_name()))
+    left_out = (
+        HF,
+        COMPILED,
+        *(ours_name(dtype) for dtype in dtypes() if ours_name(dtype) != recipe_name()),
+    )
     chosen = [
         each
         for each in alone.contestants
@@ -134,7 +138,7 @@ def _side_by_side(alone: Contest, part: str, quick: bool, cores: int) -> Contest
     threads = [
         replace(each, name=each.name + THREADS, threads=cores)
         for each in chosen
-        if each.host.startswith("torch") and not (quick and each.options.get("compiled"))
+        if each.host.startswith("torch") and not quick
     ]
     rounds, seconds = (3, 0.3) if quick else (5, 0.6)
     return Contest(f"{part}{ALL}", (*processes, *threads), rounds, seconds)
