@@ -165,11 +165,12 @@ def hold(contests: list[Contest], console: Console) -> Found:
 def keep(entry: Entry, folder: Path) -> Path:
     """Writes the entry and draws the figures of the log as it now is."""
     from experiments.bench import figures
-    from experiments.bench.log import read_log, write_entry
+    from experiments.bench.log import newest, read_log, write_entry
     from experiments.figure_style import save
 
     path = write_entry(entry, folder)
-    if entry.curves:
-        save(figures.growth(entry.curves), folder / "growth")
+    # From what was written, which has fewer digits: anybody then draws the same picture again.
+    if curves := newest(folder).curves:
+        save(figures.growth(curves), folder / "growth")
     save(figures.history(read_log(folder)), folder / "history")
     return path
