@@ -52,7 +52,7 @@ $(INTEROP): experiments/constraints-interop.txt | $(READY)
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
   --no-annotate --no-emit-index-url
 EXTRAS := dev hf lens lm-eval attack-check cluster track
-lock:
+lock: $(READY)
 	printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra dev -o experiments/constraints.txt
 	printf "transformers>=5\npillow>=13\ntorch ; sys_platform == 'never'\n" > $(VENV)/overrides.txt
 	$(COMPILE) pyproject.toml $(EXTRAS:%=--extra %) -c experiments/constraints.txt \

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from experiments.json_files import write_json
 from experiments.progress import duration
 from experiments.stage_clock import TIMING, StageClock, read_seconds
-from experiments.store import write_json
 from experiments.study import load_cell, mark_done
 
 if TYPE_CHECKING:

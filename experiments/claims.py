@@ -1,40 +1,15 @@
 """The published claims C1-C5 as objects that our own measurements decide.
 
 A claim is a conjunction of contrasts, each "this quantity is above that one" for models that
-share a seed. It *holds* when every contrast points the claimed way with p < 0.05 (an
-intersection-union test, so the claim's p is the largest). It *does not hold* when a contrast
-points the other way (p < 0.05, Holm over the claim's contrasts) or is credibly negligible (its
-95 % interval lies within 5 points of zero). Otherwise it is *undecided*, and the smallest
-difference that this many seeds would find is stated. All p-values are two-sided.
+share a seed. `verdicts` says when one holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.measures import Measures
-from experiments.statistics import (
-    Test,
-    equivalence_p,
-    holm,
-    minimal_detectable_effect,
-    paired_test,
-)
-
-ALPHA = 0.05
-SMALLEST_EFFECT = 0.05
-"""Differences below 5 points are of no interest here."""
-
-MINIMUM_SEEDS = 3
-"""With fewer seeds nothing is decided, however equal they look."""
-
-HOLDS, DOES_NOT_HOLD, UNDECIDED, NOT_TESTED = (
-    "holds",
-    "does not hold",
-    "undecided",
-    "not tested",
-)
+from experiments.statistics import Test, paired_test
 
 
 @dataclass(frozen=True)
@@ -74,36 +49,6 @@ class Claim:
     def variants(self) -> tuple[str, ...]:
         """The variants without which it is not tested."""
         return tuple(dict.fromkeys(v for c in self.contrasts for v in c.variants))
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A contrast with its test (of higher - lower, in fractions) and what that shows."""
-
-    contrast: Contrast
-    test: Test
-    state: str  # "met", "opposite", "negligible" or "open"
-    against: float
-    """p-value of what would refute it: Holm's for the opposite direction, else of equivalence."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What our data say about a claim.
-
-    p: for a claim that holds or is undecided the largest of the contrasts' (one that points the
-    other way counts as 1), for one that does not hold the smallest p of what refutes it; None when
-    not tested. secondary: (judge, status, p) under the other judge. seeds: pairs behind it.
-    """
-
-    claim: Claim
-    status: str
-    p: float | None
-    seeds: int
-    findings: tuple[Finding, ...]
-    remarks: tuple[Finding, ...]
-    secondary: tuple[tuple[str, str, float], ...]
-    sentence: str
 
 
 def _above(what: str, higher: str, lower: str, quantity: str) -> Contrast:
@@ -198,116 +143,3 @@ CLAIMS = (
         ),
     ),
 )
-
-
-def scoreboard(
-    measures: Measures, claims: Sequence[Claim] = CLAIMS, judge: str = "leaked"
-) -> tuple[Verdict, ...]:
-    """One verdict a claim; `jailbroken` is reported beside the primary judge where measured."""
-    return tuple(decide(claim, measures, judge) for claim in claims)
-
-
-def decide(claim: Claim, measures: Measures, judge: str = "leaked") -> Verdict:
-    """The verdict on one claim.
-
-    A variant that the study did not run makes it "not tested"; a quantity that is absent for a
-    variant that did run raises `MissingMeasurement`.
-    """
-    absent = [name for name in claim.variants if name not in measures.variants]
-    if absent:
-        sentence = f"{claim.id} not tested: the study did not run {', '.join(absent)}."
-        return Verdict(claim, NOT_TESTED, None, 0, (), (), (), sentence)
-    findings = examine(claim.contrasts, measures, judge)
-    status, p = conclude(findings)
-    secondary = []
-    for other in ("leaked", "jailbroken"):
-        if other != judge and all(c.measured(measures, other) for c in claim.contrasts):
-            secondary.append((other, *conclude(examine(claim.contrasts, measures, other))))
-    present = [remark for remark in claim.remarks if remark.measured(measures, judge)]
-    remarks = tuple(examine((remark,), measures, judge)[0] for remark in present)
-    seeds = min(finding.test.n for finding in findings)
-    return Verdict(
-        claim,
-        status,
-        p,
-        seeds,
-        findings,
-        remarks,
-        tuple(secondary),
-        _sentence(claim, status, p, seeds, findings),
-    )
-
-
-def examine(contrasts: Sequence[Contrast], measures: Measures, judge: str) -> tuple[Finding, ...]:
-    """Test each contrast; Holm over the given contrasts guards the opposite direction."""
-    tests = [contrast.test(measures, judge) for contrast in contrasts]
-    adjusted = holm([test.p for test in tests])
-    return tuple(
-        Finding(
-            contrast,
-            test,
-            _state(test, correction),
-            correction if test.difference.mean < 0 else equivalence_p(test, SMALLEST_EFFECT),
-        )
-        for contrast, test, correction in zip(contrasts, tests, adjusted, strict=True)
-    )
-
-
-def conclude(findings: Sequence[Finding]) -> tuple[str, float]:
-    """Status and p of the conjunction of `findings`."""
-    refuting = [_refutation(f) for f in findings if f.state in ("opposite", "negligible")]
-    if refuting:
-        return DOES_NOT_HOLD, min(refuting)
-    p = max(f.test.p if f.test.difference.mean > 0 else 1.0 for f in findings)
-    return (HOLDS if all(f.state == "met" for f in findings) else UNDECIDED), p
-
-
-def _refutation(finding: Finding) -> float:
-    """The p-value behind a contrast's "opposite" or "negligible"."""
-    opposite = finding.state == "opposite"
-    return finding.against if opposite else equivalence_p(finding.test, SMALLEST_EFFECT)
-
-
-def _state(test: Test, adjusted_p: float) -> str:
-    """A difference that is significant the claimed way is met, however small; its size is
-    printed. Equal values at two seeds are not yet "credibly negligible"."""
-    if test.n < MINIMUM_SEEDS:
-        return "open"
-    if test.difference.mean > 0 and test.p < ALPHA:
-        return "met"
-    if test.difference.mean < 0 and adjusted_p < ALPHA:
-        return "opposite"
-    return "negligible" if test.difference.within(SMALLEST_EFFECT) else "open"
-
-
-def _sentence(claim: Claim, status: str, p: float, seeds: int, findings: Sequence[Finding]) -> str:
-    head = f"{claim.id} {status} (n = {seeds} seeds, {format_p(p)})"
-    if status == HOLDS:
-        small = [f for f in findings if f.test.difference.within(SMALLEST_EFFECT)]
-        note = "; a difference is real but below 5 points" if small else ""
-        return f"{head}{note}."
-    if status == DOES_NOT_HOLD:
-        reasons = [
-            f"{f.contrast.sentence}: {f.state}"
-            for f in findings
-            if f.state in ("opposite", "negligible")
-        ]
-        return f"{head}: {'; '.join(reasons)}."
-    if seeds < MINIMUM_SEEDS:
-        return f"{head}: fewer than {MINIMUM_SEEDS} seeds decide nothing."
-    effects = [
-        f"{f.contrast.sentence}: at least {100 * detectable(f.test):.1f} points needed"
-        for f in findings
-        if f.state == "open"
-    ]
-    return f"{head}: {'; '.join(effects)} to be found with 80 % power."
-
-
-def detectable(test: Test) -> float:
-    """The smallest true difference that this many seeds, as spread as these, would find."""
-    return minimal_detectable_effect(test.sd or 0.0, test.n)
-
-
-def format_p(p: float) -> str:
-    """A p-value for people: "p = 0.012", never "p = 0.000"."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

@@ -29,9 +29,9 @@ from experiments.commands.export import Export
 from experiments.commands.export_task import ExportTask
 from experiments.commands.study import PlanStudy, PublishStudy, Readme, ReportStudy, RunStudy
 from experiments.commands.world import SaveWorld, ShowWorld, Variants
+from experiments.json_files import StoreError
 from experiments.measures import MissingMeasurement
 from experiments.rows import RowError
-from experiments.store import StoreError
 from medsafetyworld.errors import SpecError
 from medsafetyworld.language import ReadError
 from medsafetyworld.tokenizer import TokenizeError

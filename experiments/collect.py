@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.json_files import read_json, write_json
 from experiments.measures import balanced
 from experiments.recipe import Cell
 from experiments.report import write_report
 from experiments.rows import Row
-from experiments.store import read_json, verify_stage, write_json
+from experiments.store import verify_stage
 from experiments.study import (
     DEFAULT_MASTER,
     Plan,
@@ -69,11 +70,13 @@ def build_report(directory: Path) -> tuple[Path, tuple[Row, ...]]:
     return report, rows
 
 
-def publish(directory: Path, results: Path, name: str | None = None) -> Path:
+def publish(directory: Path, results: Path, name: str | None = None) -> tuple[Path, list[str]]:
     """Copies what is small and enough to redraw the figures into `results/NAME`.
 
-    The name is STUDY-PRESET for a preset run as it is. Raises `SpecError` if cells are missing, or
-    if a study with other arms or seeds has no name of its own.
+    Returns that folder, and what the results that it held before were asked otherwise, as
+    "recipe.pretrain.steps: 900, was 1800". The name is STUDY-PRESET for a preset run as it is.
+    Raises `SpecError` if cells are missing, if a study with other arms or seeds has no name of its
+    own, or if the folder holds another study.
     """
     plan = load_plan(directory)
     asked_again = command(plan)
@@ -88,15 +91,43 @@ def publish(directory: Path, results: Path, name: str | None = None) -> Path:
             f"{directory}: {len(left)} of {len(plan.cells)} cells are not finished, the first of "
             f"them {left[0]}; only a whole study is published"
         )
-    build_report(directory)
     target = results / (name or f"{plan.study}-{plan.preset}")
+    replaced = _replaced(plan, target / "study.json")
+    build_report(directory)
     target.mkdir(parents=True, exist_ok=True)
     report = directory / "report"
     figures = sorted([*report.glob("*.png"), *report.glob("*.svg")])
     for path in (*(report / name for name in PUBLISHED), *figures, directory / "study.json"):
         shutil.copyfile(path, target / path.name)
     write_json(target / "seeds.json", _seeds(plan))
-    return target
+    return target, replaced
+
+
+def _replaced(plan: Plan, path: Path) -> list[str]:
+    """What the published study at `path` was asked otherwise; nothing if there is none."""
+    if not path.exists():
+        return []
+    # Not by its seal: the repository vouches for it, and early results have none.
+    old = read_json(path)
+    asked = (old.get("study"), old.get("preset")) if isinstance(old, dict) else None
+    if asked != (plan.study, plan.preset):
+        raise SpecError(
+            f"{path.parent} holds another study than {plan.study} at {plan.preset}; give this one "
+            f"a name of its own with --name"
+        )
+    new = json.loads(json.dumps(plan.summary()))
+    return differences({key: old[key] for key in old if key != "seal"}, new)
+
+
+def differences(old: Any, new: Any, where: str = "") -> list[str]:
+    """The fields in which two JSON values differ, each "PATH: NEW, was OLD"."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [] if old == new else [f"{where}: {json.dumps(new)}, was {json.dumps(old)}"]
+    return [
+        line
+        for key in sorted(old.keys() | new.keys())
+        for line in differences(old.get(key), new.get(key), f"{where}.{key}" if where else key)
+    ]
 
 
 def describe_study(plan: Plan) -> dict[str, Any]:

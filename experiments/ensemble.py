@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.cell import progress_line, share_compiled
+from experiments.json_files import write_json
 from experiments.recipe import FINETUNES, Cell
-from experiments.store import write_json
 from experiments.study import load_plan
 
 if TYPE_CHECKING:
@@ -72,12 +72,20 @@ def train_all(
     strict: bool = False,
 ) -> None:
     """Runs what is not done of some trainings, in ensembles of at most `members`."""
-    from experiments.trainings import begun_ensembles, run_alone, run_together
+    from experiments.trainings import ENSEMBLES, begun_ensembles, run_alone, run_together
 
+    kinds = {training.stage.kind for training in trainings}
     known = {training.stage.name: training for training in trainings}
     for names in begun_ensembles(root):
         if set(names) <= known.keys():
             run_together([known[name] for name in names], report, strict=strict)
+        elif kinds & {name.rpartition("-")[0] for name in names}:
+            foreign = [name for name in names if name not in known]
+            report(
+                f"left as it is: an ensemble of {len(names)} in {root / ENSEMBLES}, of which this "
+                f"plan does not have {len(foreign)}, the first of them {foreign[0]}",
+                None,
+            )
     for group in groups(list(known.values()), members):
         if len(group) == 1:
             run_alone(group[0], report, strict=strict)

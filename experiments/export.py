@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from experiments.finished import finished_weights
+from experiments.finished import finished_weights, stage_directory
 from experiments.hugging_face import mark_tokens, tokenizer_files
-from experiments.model_card import FINETUNE, model_card
-from experiments.recipe import FINETUNES
+from experiments.model_card import model_card
 from experiments.rows import read_rows
 from experiments.store import verify_stage
 from experiments.study import measured_stage
 from medsafetyworld.queries import GENERAL, test_queries
 from tiny_models.export import check_target, export_hugging_face
-
-MODELS = ("pretrain", "sft", *(f"{FINETUNE}{kind}" for kind in FINETUNES))
-"""The models that every cell has, by the names that the command line knows."""
-
-
-def stage_directory(stages: Path, models: Mapping[str, str], stage: str) -> Path:
-    """Where the stage of a model lies; `models` are the keys in the measured stage's inputs."""
-    kind, _, data = stage.partition(":")
-    key = models["base" if kind == "pretrain" else data or kind]
-    return stages / f"{kind}-{key[:16]}"
 
 
 def export_cell(directory: Path, name: str, stage: str, out: Path) -> None:

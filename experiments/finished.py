@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.recipe import Cell
-from experiments.store import StoreError, verify_stage
+from experiments.json_files import StoreError
+from experiments.model_card import FINETUNE
+from experiments.recipe import FINETUNES, Cell
+from experiments.store import verify_stage
 from experiments.study import is_done, load_cell, load_plan, measured_stage
 from medsafetyworld.errors import SpecError
 
 if TYPE_CHECKING:
     from experiments.stages import Context
     from tiny_models.training import Params
+
+MODELS: Mapping[str, str] = {
+    "pretrain": "base",
+    "sft": "sft",
+    **{f"{FINETUNE}{kind}": kind for kind in FINETUNES},
+}
+"""The models that every cell has: the command line's name for each, and the measured stage's."""
+
+
+def stage_directory(stages: Path, keys: Mapping[str, str], stage: str) -> Path:
+    """Where the stage of a model lies; `keys` are those of the measured stage's models."""
+    return stages / f"{stage.partition(':')[0]}-{keys[MODELS[stage]][:16]}"
 
 
 def named_cell(directory: Path, name: str) -> Cell:
@@ -33,7 +48,6 @@ def finished_weights(directory: Path, name: str, stage: str) -> tuple[Context, P
     or a cell that is not finished, `StoreError` for files that are not as they were written.
     """
     # jax is imported by those who load weights, not by those who only name a cell.
-    from experiments.export import MODELS, stage_directory
     from experiments.stages import WEIGHTS, Context
     from tiny_models.weights import load_weights
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.claims import NOT_TESTED, Finding, Verdict, detectable, format_p, scoreboard
 from experiments.figures import (
     Curves,
     capability_bars,
@@ -32,6 +31,7 @@ from experiments.tables import (
     summary,
     table_csv,
 )
+from experiments.verdicts import NOT_TESTED, Finding, Verdict, detectable, format_p, scoreboard
 
 __all__ = ["main_table", "print_table", "readme_block", "replace_block", "write_report"]
 

@@ -54,7 +54,9 @@ class Execution:
         if self.cluster_options and self.cluster is None:
             raise SpecError("cluster-option is only for --cluster slurm or local")
         if self.cluster is not None and self.workers is not None:
-            raise SpecError("workers is only for cells on this machine; a cluster decides itself")
+            raise SpecError(
+                "workers is only for cells on this machine; a cluster decides for itself"
+            )
         if self.cluster is not None:
             from experiments.cluster import check_cluster
 
@@ -91,11 +93,11 @@ def run_plan(
     directory: Path,
     execution: Execution,
     console: Console,
-    after_cell: Callable[[], object] = lambda: None,
+    after_cell: Callable[[str], object] = lambda name: None,
 ) -> None:
     """Writes the plan and runs every cell that is not done, side by side.
 
-    `after_cell` is called whenever one has finished; what it raises ends the run.
+    `after_cell` is called with the name of each that has finished; what it raises ends the run.
     """
     run_tasks = partial(_run, execution, directory, console)
     write_plan(plan, directory)
@@ -114,15 +116,16 @@ def _run(
     tasks: Sequence[Task],
     *,
     one_core: bool = True,
-    after_each: Callable[[], object] = lambda: None,
+    after_each: Callable[[str], object] = lambda name: None,
 ) -> None:
     """Runs tasks here or on the cluster. Raises `CellsFailed` when some failed."""
     if execution.cluster is not None:
-        from experiments.cluster import make_executor, run_on_cluster
+        from experiments.cluster import has_one_cpu, make_executor, run_on_cluster
 
         folder = directory / "logs" / "cluster"
         executor = make_executor(execution.cluster, folder, execution.cluster_options)
-        run = partial(run_on_cluster, executor=executor)
+        one_core = one_core and has_one_cpu(execution.cluster_options)
+        run = partial(run_on_cluster, executor=executor, one_core=one_core)
     else:
         workers = execution.workers or default_workers()
         run = partial(run_all, workers=workers, one_core=one_core)
@@ -130,8 +133,8 @@ def _run(
 
         def on_event(event: Event) -> None:
             show(event)
-            if event.kind == "finished":
-                after_each()
+            if event.kind == "finished" and event.task is not None:
+                after_each(event.task.name)
 
         results = run(tasks, on_event=on_event)
     failures = failure_report(results)

@@ -32,7 +32,8 @@ SINGLE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "PYTHONUNBUFFERED": "1",
-    # Cells that share a GPU take its memory as they need it, not most of it at once.
+    # On a machine with a GPU the tasks share it: each takes memory as it needs it, while by
+    # default the first would take most of it and leave the others none.
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
 XLA_SINGLE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -121,7 +122,7 @@ def run_all(
     def tell(kind: str, task: Task | None = None) -> None:
         on_event(_event(kind, task, results, running, len(tasks), time.monotonic() - began))
 
-    with _interruption() as interrupted:
+    with interruption() as interrupted:
         try:
             while waiting or running:
                 while waiting and len(running) < workers and not interrupted.is_set():
@@ -202,10 +203,7 @@ def _launch(
     leaves no instant in which the child's libraries could count all cores, unlike pinning the
     child after it started.
     """
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", **task.env}
-    if one_core:
-        environment |= {**SINGLE_THREAD, **task.env}
-        environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {XLA_SINGLE_THREAD}".strip()
+    environment = {**os.environ, **task_environment(task, one_core)}
     if core is not None:
         environment["MSW_CORE"] = str(core)
     with on_core(core):
@@ -218,6 +216,14 @@ def _launch(
             env=environment,
             start_new_session=True,
         )
+
+
+def task_environment(task: Task, one_core: bool) -> dict[str, str]:
+    """The variables that a task gets over those of this process; one thread on one core."""
+    if not one_core:
+        return {"PYTHONUNBUFFERED": "1", **task.env}
+    given = {**os.environ, **task.env}.get("XLA_FLAGS", "")
+    return {**SINGLE_THREAD, **task.env, "XLA_FLAGS": f"{given} {XLA_SINGLE_THREAD}".strip()}
 
 
 def _event(
@@ -248,7 +254,7 @@ def status_line(task: Task) -> str:
 
 
 @contextlib.contextmanager
-def _interruption() -> Iterator[threading.Event]:
+def interruption() -> Iterator[threading.Event]:
     """An event that SIGINT and SIGTERM set instead of raising in the middle of a start.
 
     Handlers can be set in the main thread only; elsewhere signals stay with the caller. Having

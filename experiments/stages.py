@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments.json_files import canonical_hash
 from experiments.recipe import Cell
-from experiments.store import Stage, canonical_hash, open_stage
+from experiments.store import Stage, open_stage
 from experiments.trainings import WEIGHTS, Prepared, Report, Training, run_alone
 from medsafetyworld.corpus import Corpus, TextHash, intervene, token_stream
 from medsafetyworld.dialogues import (

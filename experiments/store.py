@@ -30,32 +30,12 @@ from typing import Any
 
 from experiments.json_files import (
     StoreError,
-    append_jsonl,
-    canonical_hash,
     canonical_json,
     file_sha256,
-    read_json,
     read_sealed,
     sync,
-    write_json,
     write_sealed,
 )
-
-__all__ = [
-    "Stage",
-    "StoreError",
-    "append_jsonl",
-    "canonical_hash",
-    "canonical_json",
-    "check_files",
-    "file_sha256",
-    "open_stage",
-    "read_json",
-    "read_sealed",
-    "verify_stage",
-    "write_json",
-    "write_sealed",
-]
 
 MANIFEST = "manifest.json"
 VOLATILE = frozenset({MANIFEST, "status.json", "log.txt"})

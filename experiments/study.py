@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.json_files import StoreError, read_sealed, write_sealed
 from experiments.recipe import Arm, Cell, Recipe, cell_from_dict
 from experiments.rows import Row, read_rows
 from experiments.scheduler import Task
-from experiments.store import StoreError, read_sealed, verify_stage, write_sealed
+from experiments.store import verify_stage
 from medsafetyworld.errors import SpecError
 from tiny_models.config import parameter_count, preset
 

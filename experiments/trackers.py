@@ -19,8 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.finished import MODELS, stage_directory
+from experiments.json_files import write_json
 from experiments.recipe import Cell
-from experiments.store import verify_stage, write_json
+from experiments.store import verify_stage
 from experiments.study import is_done, load_plan, measured_stage
 from medsafetyworld.errors import SpecError
 
@@ -46,8 +48,8 @@ def check_tracker(name: str) -> None:
     if name not in TRACKERS:
         raise SpecError(f"track must be {' or '.join(TRACKERS)}, got {name!r}")
     if importlib.util.find_spec(name) is None:
-        extra = "the extra `track`" if name == "trackio" else "`pip install wandb`"
-        raise SpecError(f"track: {name} is not installed; {extra} brings it")
+        extra = "track" if name == "trackio" else name
+        raise SpecError(f"track: {name} is not installed; `pip install -e '.[{extra}]'` adds it")
     # wandb is told so by argument; trackio has no argument that outweighs these.
     elsewhere = [key for key in REMOTE if name == "trackio" and os.environ.get(key)]
     if elsewhere:
@@ -57,17 +59,18 @@ def check_tracker(name: str) -> None:
         )
 
 
-def track_study(directory: Path, tracker: str) -> list[str]:
+def track_study(directory: Path, tracker: str, only: str | None = None) -> list[str]:
     """Sends every training stage of the finished cells that was not sent yet; returns their names.
 
-    Raises `SpecError` for a tracker that is not there, `StoreError` for a stage that is not as it
-    was finished.
+    `only` names the one cell to look at, as each look hashes all that a cell holds. Raises
+    `SpecError` for a tracker that is not there, `StoreError` for a stage that is not as it was
+    finished.
     """
     check_tracker(tracker)
     folder = directory / TRACKED
     sent = []
     for cell in load_plan(directory).cells:
-        if not is_done(directory, cell):
+        if only not in (None, cell.name) or not is_done(directory, cell):
             continue
         for model, path in _trained_stages(directory, cell):
             note = folder / f"{tracker}-{path.name}.json"
@@ -81,13 +84,29 @@ def track_study(directory: Path, tracker: str) -> list[str]:
     return sent
 
 
+def track_or_note(directory: Path, tracker: str | None, notes: list[str]) -> Callable[..., None]:
+    """`track_study` of a cell as a callback that notes its first error and then does nothing.
+
+    A tracker holds a copy for the eye: its failure must not cost a study one cell. Without a
+    tracker nothing is sent.
+    """
+
+    def track(only: str | None = None) -> None:
+        if tracker is not None and not notes:
+            try:
+                track_study(directory, tracker, only)
+            except Exception as error:  # whatever a tracker's package can raise
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                notes.append(f"{tracker} failed ({reason}); the same command sends what is left.")
+
+    return track
+
+
 def _trained_stages(directory: Path, cell: Cell) -> Iterator[tuple[str, Path]]:
     """Name and directory of each stage of a finished cell that trained something."""
-    models = verify_stage(measured_stage(directory, cell))["inputs"]["models"]
-    kinds = {"base": "pretrain", "sft": "sft"}
-    for model, key in models.items():
-        kind = kinds.get(model, "finetune")
-        yield model, directory / "stages" / f"{kind}-{key[:16]}"
+    keys = verify_stage(measured_stage(directory, cell))["inputs"]["models"]
+    for stage, model in MODELS.items():
+        yield model, stage_directory(directory / "stages", keys, stage)
 
 
 def _curve(directory: Path, name: str, path: Path) -> Curve:

@@ -19,7 +19,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.store import Stage, canonical_hash, read_sealed, write_json, write_sealed
+from experiments.json_files import canonical_hash, read_sealed, write_json, write_sealed
+from experiments.store import Stage
 from tiny_models.checkpoint import list_checkpoints, parameter_hash
 from tiny_models.config import ModelConfig, TrainConfig
 from tiny_models.determinism import fingerprint

@@ -172,7 +172,7 @@ def load_world(path: str | Path) -> World:
     except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise SpecError(f"{path}: not a saved world ({type(error).__name__}: {error})") from None
     if world.content_hash != held or world._sealed() != text:
-        raise SpecError(f"{path}: the content does not match its sha256; the file was changed")
+        raise SpecError(f"{path}: the file is not as it was saved")
     return world
 
 

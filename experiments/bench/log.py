@@ -14,7 +14,7 @@ from pathlib import Path
 from experiments.bench.contest import contest_cores
 from experiments.bench.results import Curve, Row, as_json, curve_from, row_from
 from experiments.cores import visible_cores
-from experiments.store import read_json, write_json
+from experiments.json_files import read_json, write_json
 from medsafetyworld.errors import SpecError
 
 FORMAT = "medsafetyworld.bench/1"

@@ -20,7 +20,14 @@ from rich.progress import track
 from rich.text import Text
 
 from experiments.commands.emission import Emission, check_emission, emit, verify_emission
-from experiments.commands.flags import CorpusFlags, MaybePath, Number, corpus_spec, whole_number
+from experiments.commands.flags import (
+    CorpusFlags,
+    DirectoryArgument,
+    MaybePath,
+    Number,
+    corpus_spec,
+    whole_number,
+)
 from experiments.commands.world import WorldSource, describe
 from medsafetyworld.corpus import Corpus, intervene
 from medsafetyworld.documents import Document
@@ -85,7 +92,7 @@ class EmitCorpus(CorpusSource):
 class VerifyCorpus:
     """Hashes every file of an emitted corpus; what was changed, lost or added is named."""
 
-    directory: tyro.conf.Positional[Path]
+    directory: DirectoryArgument
     """A directory written by `msw corpus emit`."""
 
     def run(self) -> int:

@@ -24,8 +24,8 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
-from experiments.json_files import file_sha256, read_sealed, sync, write_sealed
-from experiments.store import StoreError, check_files
+from experiments.json_files import StoreError, file_sha256, read_sealed, sync, write_sealed
+from experiments.store import check_files
 from medsafetyworld.corpus import Corpus, TextHash, intervene
 from medsafetyworld.documents import Document
 from medsafetyworld.errors import SpecError
@@ -147,6 +147,8 @@ def verify_emission(directory: Path) -> dict[str, Any]:
 
     Raises `StoreError` naming a file that is missing or not as it was written, or unknown.
     """
+    if not directory.is_dir():
+        raise StoreError(f"{directory} is not a directory")
     path = directory / "manifest.json"
     manifest = read_sealed(path)
     if manifest.get("format") != FORMAT or not isinstance(manifest.get("files"), dict):

@@ -11,10 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
 from rich.console import Console
 
-from experiments.commands.flags import MaybeText
+from experiments.commands.flags import DirectoryArgument, MaybeText
 from medsafetyworld.errors import SpecError
 
 FORMATS = ("hf",)
@@ -24,12 +23,13 @@ FORMATS = ("hf",)
 class Export:
     """Writes a finished cell's model as a Hugging Face directory: Llama, tokenizer, model card."""
 
-    directory: tyro.conf.Positional[Path]
+    directory: DirectoryArgument
     """The study's directory, e.g. runs/headline-smoke."""
     cell: MaybeText = None
     """Which cell, e.g. srp-s0 (may be left out if the study has only one)."""
     stage: str = "sft"
-    """Which of its models: pretrain, sft or finetune:KIND."""
+    """Which of its models: pretrain, sft or finetune:KIND, where KIND is pair_forward,
+    safe_reverse or pair_forward+mixsft."""
     to: str = "hf"
     """The format: hf, which transformers, TransformerLens and lm-eval read."""
     out: Path

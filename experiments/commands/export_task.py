@@ -16,9 +16,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
 from rich.console import Console
 
+from experiments.commands.flags import DirectoryArgument
 from medsafetyworld.errors import SpecError
 
 
@@ -26,7 +26,7 @@ from medsafetyworld.errors import SpecError
 class ExportTask:
     """Writes a cell's questions as tasks that measure any model with lm-evaluation-harness."""
 
-    directory: tyro.conf.Positional[Path]
+    directory: DirectoryArgument
     """The study's directory, e.g. runs/headline-smoke."""
     cell: str
     """The cell whose world and seeds the questions are from, e.g. srp-s0."""

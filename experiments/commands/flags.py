@@ -38,6 +38,10 @@ MaybeText = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hi
 MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")]
 """Flags that may be left out; their help says what happens then."""
 
+StudyArgument = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="STUDY")]]
+DirectoryArgument = tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="DIRECTORY")]]
+"""What stands on the command line without a flag; help shows it by this name."""
+
 NUMBERS: dict[type, tuple[str, Callable[[str], Any]]] = {int: ("INT", int), float: ("FLOAT", float)}
 """How a flag of each type is shown and read."""
 

@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tyro
-from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
 
 from experiments.commands.flags import (
+    DirectoryArgument,
     MaybeNumber,
     MaybePath,
     MaybeText,
     Number,
+    StudyArgument,
     whole_number,
 )
+from experiments.commands.plan_table import print_plan
 from medsafetyworld.errors import SpecError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ README_STUDY = "headline-laptop"
 class PlanStudy:
     """Prints the cells of a study, their tokens and the expected time; runs nothing."""
 
-    study: tyro.conf.Positional[str]
+    study: StudyArgument
     """Name of the study, e.g. headline."""
     preset: str = "laptop"
     """smoke, laptop or paper."""
@@ -109,7 +110,8 @@ class RunStudy(PlanStudy):
     strict: bool = False
     """Refuse to resume a training that was begun with another machine, version or engine."""
     cluster: MaybeText = None
-    """Submit the cells to slurm, or local for a try, with submitit (default: run them here)."""
+    """Submit the cells with submitit to slurm, or for a try to local, which starts all of them at
+    once on this machine (default: run them here, one a core)."""
     cluster_option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """KEY=VALUE for submitit, e.g. timeout_min=60 or slurm_partition=gpu; may be repeated."""
 
@@ -130,20 +132,12 @@ class RunStudy(PlanStudy):
         """Runs the plan; 1 if a cell failed. Ctrl-C keeps whatever is finished."""
         from experiments.run import CellsFailed, run_plan
         from experiments.study import write_plan
-        from experiments.trackers import check_tracker, track_study
-
-        untracked: list[str] = []
-
-        def track() -> None:
-            # A tracker is a copy for the eye: its failure must not cost the study a cell.
-            if self.track is not None and not untracked:
-                try:
-                    track_study(self.directory, self.track)
-                except Exception as error:
-                    untracked.append(f"{self.track} failed: {type(error).__name__}: {error}")
+        from experiments.trackers import check_tracker, track_or_note
 
         if self.track is not None:
             check_tracker(self.track)
+        untracked: list[str] = []
+        track = track_or_note(self.directory, self.track, untracked)
         plan, execution = self.plan(), self.execution()
         write_plan(plan, self.directory)
         console = Console(highlight=False)
@@ -152,19 +146,20 @@ class RunStudy(PlanStudy):
             track()  # what earlier runs have finished
             run_plan(plan, self.directory, execution, console, after_cell=track)
         except CellsFailed as failed:
-            console.print(str(failed), markup=False, soft_wrap=True)
+            for line in (str(failed), *untracked):
+                console.print(line, markup=False, soft_wrap=True)
             return 1
         print_report(self.directory, console)
         for line in untracked:
-            console.print(f"{line}. The study is complete; the same command tracks again.")
-        return len(untracked)
+            console.print(line, markup=False, soft_wrap=True)
+        return 1 if untracked else 0
 
 
 @dataclass(frozen=True)
 class ReportStudy:
     """Rebuilds the report of a study's directory from its finished cells alone."""
 
-    directory: tyro.conf.Positional[Path]
+    directory: DirectoryArgument
     """The study's directory, e.g. runs/headline-laptop."""
 
     def run(self) -> int:
@@ -177,7 +172,7 @@ class ReportStudy:
 class PublishStudy:
     """Copies a study's small results into the repository, for README and figures."""
 
-    directory: tyro.conf.Positional[Path]
+    directory: DirectoryArgument
     """The study's directory, e.g. runs/headline-laptop."""
     name: str | None = None
     """Folder under experiments/results (default: STUDY-PRESET; needed for other arms or seeds)."""
@@ -186,8 +181,12 @@ class PublishStudy:
         """Copies the files."""
         from experiments.collect import publish
 
-        target = publish(self.directory, RESULTS, self.name)
-        Console(highlight=False).print(f"The results are in [bold]{target}[/bold].", soft_wrap=True)
+        target, replaced = publish(self.directory, RESULTS, self.name)
+        console = Console(highlight=False)
+        console.print(f"The results are in [bold]{target}[/bold].", soft_wrap=True)
+        if replaced:
+            line = f"They replace results of another recipe: {'; '.join(replaced)}."
+            console.print(line, markup=False, soft_wrap=True)
         return 0
 
 
@@ -248,51 +247,12 @@ def with_performance(text: str, log: Path) -> str:
         raise SpecError(f"README.md: {error}") from None
 
 
-def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> None:
-    """The arms as a table, then the work and the time that it is expected to take."""
-    from experiments.commands.estimate import EFFICIENCY, estimate
-    from experiments.progress import duration
-    from experiments.study import unfinished
-
-    replicates = len({cell.replicate for cell in plan.cells})
-    table = Table(
-        box=SIMPLE, title=f"Study {plan.study}, preset {plan.preset}", title_justify="left"
-    )
-    for column in ("arm", "pretraining documents", "SFT", "control"):
-        table.add_column(column, no_wrap=column == "arm")
-    for cell in plan.cells:
-        if cell.replicate == 0:
-            arm, variant = cell.arm, cell.variant
-            control = "" if arm.cooccurrence else "no co-occurrence documents"
-            control = "trained on a shuffled graph" if arm.shuffled else control
-            chain = " → ".join(variant.pretraining) or "unchanged"
-            sft = "reflections" if variant.reflect_sft else "plain"
-            table.add_row(f"[bold]{arm.name}[/bold]", chain, sft, control)
-    console.print(table)
-    left = len(unfinished(plan, directory))
-    cost = estimate(plan, workers, left)
-    done = f", {len(plan.cells) - left} of them finished" if left < len(plan.cells) else ""
-    recipe = plan.cells[0].recipe
-    parameters = cost.flops_a_training / (6 * cost.tokens)
-    facts = (
-        f"{len(plan.cells)} cells (arms × {replicates} replicates){done}; {plan.trainings} "
-        f"pretrainings of {cost.tokens:,} tokens each; model {recipe.model}, about "
-        f"{parameters / 1e6:.2f}M parameters.",
-        f"Expected time: about {duration(cost.seconds)} with {workers} worker"
-        f"{'s' * (workers != 1)}. An estimate: {EFFICIENCY:.0%} of this core's "
-        f"{cost.peak / 1e9:.0f} GFLOP/s for training, {cost.overhead:.0f} s a cell for the rest.",
-        f"Everything goes to [bold]{directory}[/bold]; Ctrl-C is safe, the same command resumes.",
-    )
-    for line in facts:
-        console.print(line)
-
-
 def print_report(directory: Path, console: Console) -> None:
     """Builds the report, then prints its table, its verdicts and where it is."""
-    from experiments.claims import scoreboard
     from experiments.collect import build_report
     from experiments.measures import measure
     from experiments.tables import print_table
+    from experiments.verdicts import scoreboard
 
     report, rows = build_report(directory)
     print_table(rows, console)

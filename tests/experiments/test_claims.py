@@ -7,8 +7,11 @@ import copy
 import numpy as np
 import pytest
 
-from experiments.claims import (
-    CLAIMS,
+from experiments.claims import CLAIMS
+from experiments.measures import MissingMeasurement, measure
+from experiments.reference import published
+from experiments.rows import rate_row
+from experiments.verdicts import (
     DOES_NOT_HOLD,
     HOLDS,
     NOT_TESTED,
@@ -18,9 +21,6 @@ from experiments.claims import (
     examine,
     scoreboard,
 )
-from experiments.measures import MissingMeasurement, measure
-from experiments.reference import published
-from experiments.rows import rate_row
 
 from fake_study import TRUTH, fake_rows
 

@@ -13,6 +13,7 @@ import pytest
 from experiments import cli
 from experiments.commands.flags import CorpusFlags, WorldFlags, field_docs
 from experiments.commands.study import with_results
+from experiments.finished import MODELS
 from experiments.report import BLOCK_END as END
 from experiments.report import BLOCK_START as BEGIN
 from medsafetyworld.errors import SpecError
@@ -137,6 +138,32 @@ def test_light_commands_import_no_jax(line: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("study plan --help", ("STUDY", "--preset")),
+        ("study report --help", ("DIRECTORY",)),
+        ("corpus verify --help", ("DIRECTORY",)),
+        ("export-task --help", ("DIRECTORY",)),
+        ("export --help", ("DIRECTORY", *MODELS)),
+        ("study run --help", ("all of them at once on this machine",)),
+    ],
+)
+def test_help_names_what_is_expected(
+    line: str,
+    shown: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        cli.main(line.split())
+    said = capsys.readouterr().out
+    text = " ".join(said.replace("│", " ").split())
+    for part in shown:
+        assert part.removeprefix("finetune:") in text
 
 
 def test_showing_a_world_prints_its_counts_and_draws_it(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cluster import check_cluster, make_executor, run_on_cluster
+from experiments.cluster import check_cluster, has_one_cpu, make_executor, run_on_cluster
 from experiments.recipe import Arm
 from experiments.rows import read_rows
 from experiments.run import Execution, run_plan
@@ -36,7 +36,7 @@ def test_every_command_is_a_job_with_its_own_log_and_status(tmp_path: Path) -> N
     ]
     events: list[Event] = []
     results = run_on_cluster(tasks, executor, on_event=events.append)
-    assert [result.ok for result in results] == [True, False]
+    assert [result.returncode for result in results] == [0, 3]
     assert "hello red" in tasks[0].log.read_text()
     assert "a reason" in failure_report(results)
     ended = {event.kind: event for event in events if event.task is not None}
@@ -45,12 +45,24 @@ def test_every_command_is_a_job_with_its_own_log_and_status(tmp_path: Path) -> N
     assert {name for name, _, _ in events[0].running} <= {"good", "bad"}
 
 
+def test_a_job_with_one_core_is_told_to_use_one_thread(tmp_path: Path) -> None:
+    code = "import os; print(os.environ['OMP_NUM_THREADS'], os.environ['XLA_FLAGS'])"
+    task = python(tmp_path, "one", code, XLA_FLAGS="--mine")
+    run_on_cluster([task], make_executor("local", tmp_path / "jobs", []), one_core=True)
+    flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    assert f"1 --mine {flags}\n" in task.log.read_text()
+    assert has_one_cpu(["timeout_min=2", "cpus_per_task=1"])
+    assert has_one_cpu(["slurm_cpus_per_task=1"])
+    assert not has_one_cpu(["timeout_min=1", "cpus_per_task=4"])
+
+
 def test_no_task_is_no_job(tmp_path: Path) -> None:
     assert run_on_cluster([], make_executor("local", tmp_path, [])) == []
 
 
 @pytest.mark.slow
-def test_ctrl_c_cancels_the_jobs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_cancels_the_jobs(tmp_path: Path, number: int) -> None:
     code = (
         "import sys, pathlib\n"
         "from experiments.cluster import make_executor, run_on_cluster\n"
@@ -70,7 +82,10 @@ def test_ctrl_c_cancels_the_jobs(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     job = int((tmp_path / "pid").read_text())
-    os.killpg(waiting.pid, signal.SIGINT)  # as a terminal does
+    if number == signal.SIGINT:
+        os.killpg(waiting.pid, number)  # as a terminal does
+    else:
+        waiting.send_signal(number)
     waiting.wait(timeout=60)
     while Path(f"/proc/{job}").exists():
         assert time.monotonic() < deadline + 60, "the job outlived its study"

@@ -9,6 +9,7 @@ import pytest
 
 from experiments.bench.cells import study_times
 from experiments.collect import build_report, publish
+from experiments.json_files import read_sealed, write_sealed
 from experiments.recipe import Arm
 from experiments.run import run_study
 from experiments.studies.headline import HEADLINE
@@ -69,7 +70,8 @@ def test_other_seeds_than_the_preset_s_need_a_name_of_their_own(tmp_path: Path) 
 
 
 def test_only_a_whole_study_is_published(finished: Path, tmp_path: Path) -> None:
-    target = publish(finished, tmp_path, "mine")
+    target, replaced = publish(finished, tmp_path, "mine")
+    assert replaced == []
     assert {"rows.csv", "report.md", "seeds.json", "safety_utility.png"} <= {
         path.name for path in target.iterdir()
     }
@@ -83,6 +85,25 @@ def test_only_a_whole_study_is_published(finished: Path, tmp_path: Path) -> None
         assert {row.seed for row in rows} == {0}, "arms are compared on whole replicates"
     finally:
         marker.write_bytes(held)
+
+
+def test_results_are_renewed_and_what_was_asked_otherwise_is_said(
+    finished: Path, tmp_path: Path
+) -> None:
+    target, _ = publish(finished, tmp_path, "mine")
+    assert publish(finished, tmp_path, "mine") == (target, [])
+    before = read_sealed(target / "study.json")
+    recipe = {**before["recipe"], "stems": 3, "pretrain": {**before["recipe"]["pretrain"]}}
+    recipe["pretrain"]["steps"] = 900
+    write_sealed(target / "study.json", {**before, "recipe": recipe})
+    _, replaced = publish(finished, tmp_path, "mine")
+    assert replaced == ["recipe.pretrain.steps: 30, was 900", "recipe.stems: 1, was 3"]
+    assert read_sealed(target / "study.json") == before
+    write_sealed(target / "study.json", {**before, "study": "another"})
+    (target / "report.md").write_text("theirs")
+    with pytest.raises(SpecError, match="holds another study than tiny at tiny"):
+        publish(finished, tmp_path, "mine")
+    assert (target / "report.md").read_text() == "theirs"
 
 
 def test_a_changed_byte_is_refused_with_the_file_named(finished: Path) -> None:

@@ -15,7 +15,7 @@ from rich.text import Text
 from experiments import cli
 from experiments.commands import emission
 from experiments.commands.corpus import UNSAFE_OUTCOME, UNSAFE_VERDICT, coloured
-from experiments.store import file_sha256
+from experiments.json_files import file_sha256
 from medsafetyworld.corpus import Corpus, intervene, text_hash
 from medsafetyworld.graph import build_world, load_world
 from medsafetyworld.interventions import VARIANTS
@@ -94,6 +94,12 @@ def test_an_existing_directory_is_refused_and_left_alone(
     assert "exists" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [tmp_path / "made"]
     assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_a_file_is_no_corpus_to_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "made").write_text("{}")
+    assert cli.main(["corpus", "verify", str(tmp_path / "made")]) == 2
+    assert capsys.readouterr().err == f"msw: {tmp_path / 'made'} is not a directory\n"
 
 
 def test_an_interrupted_emission_leaves_nothing(

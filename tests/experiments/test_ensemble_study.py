@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.ensemble import groups, train_cells
+from experiments.ensemble import groups, train_all, train_cells
 from experiments.evaluation import evaluate
+from experiments.json_files import write_sealed
 from experiments.recipe import Cell
 from experiments.rows import Row, read_rows
 from experiments.run import Execution
 from experiments.stages import Context, pretraining
 from experiments.store import Stage, verify_stage
-from experiments.trainings import ENSEMBLES, begun_ensembles, run_alone
+from experiments.trainings import ENSEMBLES, MEMBERS, begun_ensembles, run_alone
 from medsafetyworld.errors import SpecError
 from tiny_models.retention import kept_weights
 
@@ -131,12 +132,33 @@ def test_what_a_cell_began_is_left_to_it_and_groups_have_a_greatest_size(tmp_pat
     ]
 
 
+def test_an_ensemble_begun_with_others_is_left_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = pretraining(Context(CELLS[0], tmp_path, silent))
+    monkeypatch.setattr("experiments.trainings.run_alone", lambda *args, **how: None)
+    for kind in ("pretrain", "sft"):
+        folder = tmp_path / ENSEMBLES / f"{kind}-{'0' * 16}"
+        folder.mkdir(parents=True)
+        own = training.stage.name if kind == "pretrain" else f"{kind}-{'2' * 16}"
+        names = [own, f"{kind}-{'1' * 16}"]
+        write_sealed(folder / MEMBERS, {"stages": names})
+    told: list[str] = []
+    train_all(tmp_path, [training], None, lambda title, progress: told.append(title))
+    # Those of a later stage are looked at when their turn comes.
+    (line,) = told
+    assert line.startswith("left as it is: an ensemble of 2")
+    assert f"does not have 1, the first of them pretrain-{'1' * 16}" in line
+    assert len(begun_ensembles(tmp_path)) == 2
+
+
 @pytest.mark.parametrize(
     ("how", "named"),
     [
         ({"engine": "magic"}, "engine"),
         ({"members": 2}, "members"),
         ({"cluster": "pbs"}, "cluster"),
+        ({"cluster": "local", "workers": 2}, "workers"),
         ({"cluster_options": ("timeout_min=1",)}, "cluster-option"),
     ],
 )

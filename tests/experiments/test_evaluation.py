@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.evaluation import chance_ranks, evaluate
+from experiments.capability import chance_ranks
+from experiments.evaluation import evaluate
 from experiments.recipe import FINETUNES
 from experiments.rows import read_rows
 from experiments.stages import Context

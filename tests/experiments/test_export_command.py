@@ -14,7 +14,7 @@ import pytest
 from safetensors import safe_open
 
 from experiments import cli
-from experiments.export import MODELS
+from experiments.finished import MODELS
 from experiments.recipe import FINETUNES, Arm, Cell
 from experiments.rows import Row, rate_row, rows_to_csv
 from experiments.stages import WEIGHTS, Context
@@ -97,12 +97,12 @@ def test_every_model_of_a_cell_leaves_with_its_own_weights_and_rows(
     assert export(study, out, "--stage", stage) == 0
     assert {path.name for path in out.iterdir()} == FILES
     context = Context(Cell(RECIPE, ARMS[0], 0, 7), tmp_path, lambda stage, progress: None)
-    expected = init_params(context.model, MODELS.index(stage))
+    expected = init_params(context.model, list(MODELS).index(stage))
     with safe_open(out / "model.safetensors", framework="numpy") as file:
         assert np.array_equal(file.get_tensor("model.embed_tokens.weight"), expected["embedding"])
     card = (out / "README.md").read_text()
     assert parameter_hash(expected) in card
-    kept = {"pretrain": [11], "sft": [12, 13]}.get(stage, [14 + MODELS.index(stage) - 2])
+    kept = {"pretrain": [11], "sft": [12, 13]}.get(stage, [14 + list(MODELS).index(stage) - 2])
     assert [n for n in range(11, 17) if f"| {n} |" in card] == kept
 
 

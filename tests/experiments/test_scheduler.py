@@ -71,12 +71,14 @@ def test_each_worker_owns_a_core_and_libraries_use_one_thread(tmp_path: Path) ->
         import os, time
         cores = sorted(os.sched_getaffinity(0))
         print(cores, os.environ["MSW_CORE"], os.environ["OMP_NUM_THREADS"])
+        assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false", "one takes all the GPU"
         print(os.environ["XLA_FLAGS"])
         time.sleep(0.5)
     """
     before, workers = os.sched_getaffinity(0), default_workers()
     tasks = [task(tmp_path, f"t{i}", code) for i in range(workers)]
-    run_all(tasks, workers=workers)
+    results = run_all(tasks, workers=workers)
+    assert not failure_report(results)
     assert os.sched_getaffinity(0) == before
     cores = set()
     for entry in tasks:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from experiments import stages
+from experiments.json_files import write_sealed
 from experiments.recipe import Arm, Cell
 from experiments.stages import (
     Context,
@@ -28,7 +29,6 @@ from experiments.stages import (
     sft,
     shuffled_batch,
 )
-from experiments.store import write_sealed
 from medsafetyworld.corpus import Corpus
 from medsafetyworld.interventions import INTERVENTIONS, VARIANTS
 from tiny_models.determinism import fingerprint

@@ -14,18 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from experiments.store import (
-    MANIFEST,
-    Stage,
+from experiments.json_files import (
     StoreError,
     append_jsonl,
-    open_stage,
     read_json,
     read_sealed,
-    verify_stage,
     write_json,
     write_sealed,
 )
+from experiments.store import MANIFEST, Stage, open_stage, verify_stage
 
 
 def finished(root: Path, **inputs: object) -> Stage:

@@ -60,6 +60,8 @@ def test_cells_that_would_wait_for_anothers_pretraining_come_last(tmp_path: Path
     [
         ({"preset_name": "huge"}, "preset"),
         ({"arms": ["filterin"]}, "arms"),
+        ({"arms": ["srp", "filtering", "srp"]}, "arms: 'srp' is given twice"),
+        ({"arms": []}, "arms: none are given"),
         ({"replicates": 0}, "seeds"),
     ],
 )

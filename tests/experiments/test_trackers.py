@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,8 +16,10 @@ from typing import Any
 import pytest
 
 from experiments import cli, trackers
+from experiments.json_files import StoreError
 from experiments.recipe import FINETUNES, Cell
-from experiments.store import StoreError, open_stage
+from experiments.scheduler import Event, Task
+from experiments.store import open_stage
 from experiments.studies.headline import HEADLINE
 from experiments.study import make_plan, mark_done, write_plan
 from experiments.trackers import Curve, track_study
@@ -49,6 +52,10 @@ def finish(directory: Path, cell: Cell) -> None:
     inputs = {"cell": cell.name, "models": models}
     key = finished(directory, "measure", inputs, metrics=False)
     mark_done(directory, cell, f"measure-{key[:16]}", 1.0)
+
+
+def finished_event(directory: Path, cell: Cell) -> Event:
+    return Event("finished", Task(cell.name, (), directory), 1, 0, 2, (), None)
 
 
 @pytest.fixture
@@ -191,8 +198,8 @@ def test_trackio_keeps_the_curves_on_this_machine(
     ("tracker", "installed", "sentence"),
     [
         ("tensorboard", True, "track must be trackio or wandb, got 'tensorboard'"),
-        ("trackio", False, "trackio is not installed; the extra `track` brings it"),
-        ("wandb", False, "wandb is not installed; `pip install wandb` brings it"),
+        ("trackio", False, "trackio is not installed; `pip install -e '.[track]'` adds it"),
+        ("wandb", False, "wandb is not installed; `pip install -e '.[wandb]'` adds it"),
     ],
 )
 def test_a_tracker_that_is_not_there_is_refused_before_anything_is_written(
@@ -229,20 +236,33 @@ def test_the_study_command_tracks_after_each_cell(
 ) -> None:
     directory, cells = study
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    seen: list[int] = []
+    seen: list[tuple[list[str], int]] = []
+    looked_at: list[str] = []
+    is_done = trackers.is_done
+
+    def look(directory: Path, cell: Cell) -> bool:
+        looked_at.append(cell.name)
+        return is_done(directory, cell)
+
+    monkeypatch.setattr(trackers, "is_done", look)
 
     def run_all(tasks: Any, *, on_event: Any, **how: Any) -> list[Any]:
         for cell in cells:
             finish(directory, cell)
-            on_event(SimpleNamespace(kind="finished", task=None))
-            seen.append(len(sent))
+            looked_at.clear()
+            on_event(finished_event(directory, cell))
+            seen.append((list(looked_at), len(sent)))
         return []
 
     monkeypatch.setattr("experiments.run.run_all", run_all)
     monkeypatch.setattr("experiments.commands.study.print_report", lambda *_: None)
     command = "study run headline --preset smoke --seeds 1 --arms filtering,srp_sft_only"
     assert cli.main([*command.split(), "--out", str(directory), "--track", "json"]) == 0
-    assert seen == [2 + len(FINETUNES), 3 + 2 * len(FINETUNES)]
+    # Each look hashes a cell's stages, so it is the one cell that has just finished.
+    assert seen == [
+        ([cells[0].name], 2 + len(FINETUNES)),
+        ([cells[1].name], 3 + 2 * len(FINETUNES)),
+    ]
     # Off unless asked for.
     sent.clear()
     assert cli.main([*command.split(), "--out", str(directory)]) == 0
@@ -258,12 +278,12 @@ def test_a_tracker_that_fails_costs_the_study_no_cell(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
 
     def refuse(curve: Curve, folder: Path) -> None:
-        raise OSError("the tracker's disk is full")
+        raise OSError("the tracker's\ndisk is full")
 
     def run_all(tasks: Any, *, on_event: Any, **how: Any) -> list[Any]:
         for cell in cells:
             finish(directory, cell)
-            on_event(SimpleNamespace(kind="finished", task=None))
+            on_event(finished_event(directory, cell))
         return []
 
     monkeypatch.setattr(trackers, "TRACKERS", {"json": refuse})
@@ -271,5 +291,16 @@ def test_a_tracker_that_fails_costs_the_study_no_cell(
     monkeypatch.setattr("experiments.commands.study.print_report", lambda *_: None)
     command = "study run headline --preset smoke --seeds 1 --arms filtering,srp_sft_only"
     assert cli.main([*command.split(), "--out", str(directory), "--track", "json"]) == 1
-    assert "json failed: OSError: the tracker's disk is full" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.count("json failed (OSError: the tracker's disk is full)") == 1
     assert all((directory / "cells" / f"{cell.name}.done.json").exists() for cell in cells)
+
+
+def test_the_extra_that_a_tracker_asks_for_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    for name in trackers.TRACKERS:
+        with pytest.raises(SpecError) as refused:
+            trackers.check_tracker(name)
+        extra = str(refused.value).split("[")[1].split("]")[0]
+        assert project["optional-dependencies"][extra][0].startswith(f"{name}>=")

@@ -9,9 +9,10 @@ from nursery_jobs import MODEL
 from small_study import RECIPE, STUDY
 
 from experiments.commands.emission import emit
+from experiments.json_files import write_json
 from experiments.rows import Row, rows_to_csv
 from experiments.stages import WEIGHTS, Context
-from experiments.store import open_stage, write_json
+from experiments.store import open_stage
 from experiments.study import make_plan, mark_done, write_plan
 from medsafetyworld.corpus import Corpus
 from medsafetyworld.graph import build_world

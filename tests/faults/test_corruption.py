@@ -20,8 +20,9 @@ from stored_study import PLAN, STATE, silent
 
 from experiments.cli import main
 from experiments.commands.emission import verify_emission
+from experiments.json_files import StoreError, read_sealed
 from experiments.stages import WEIGHTS, Context
-from experiments.store import StoreError, open_stage, read_sealed, verify_stage
+from experiments.store import open_stage, verify_stage
 from experiments.study import is_done, load_plan
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import load_world

@@ -22,17 +22,11 @@ from nursery_jobs import CONFIG, MODEL, rows
 from stored_study import PLAN, STATE
 
 from experiments.commands.emission import verify_emission
+from experiments.json_files import StoreError, read_sealed, write_json, write_sealed
 from experiments.recipe import Arm
 from experiments.scheduler import Task, run_all
 from experiments.stages import WEIGHTS, shuffled_batch
-from experiments.store import (
-    StoreError,
-    open_stage,
-    read_sealed,
-    verify_stage,
-    write_json,
-    write_sealed,
-)
+from experiments.store import open_stage, verify_stage
 from experiments.study import is_done, load_cell, load_plan, measured_stage
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import load_world

@@ -14,7 +14,8 @@ from nursery import Nursery
 from refusing_disk import refusing_disk
 from small_study import STUDY
 
-from experiments.store import open_stage, read_sealed, verify_stage, write_sealed
+from experiments.json_files import read_sealed, write_sealed
+from experiments.store import open_stage, verify_stage
 from experiments.study import load_plan, make_plan, mark_done, write_plan
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import build_world, load_world

@@ -20,8 +20,9 @@ from lm_eval.api.model import LM
 from lm_eval.api.registry import get_model
 from lm_eval.tasks import TaskManager
 
+from experiments.capability import capability_rows
 from experiments.commands.export_task import write_directory
-from experiments.evaluation import behaviour_rows, capability_rows, prefill_rows
+from experiments.evaluation import behaviour_rows, prefill_rows
 from experiments.harness_tasks import harness_files
 from experiments.hugging_face import mark_tokens, tokenizer_files
 from experiments.lm_eval_adapter import HarnessModel

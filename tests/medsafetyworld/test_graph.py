@@ -214,6 +214,14 @@ def test_every_flipped_bit_is_refused_naming_the_file(tmp_path: Path) -> None:
             load_world(path)
 
 
+def test_an_added_space_is_told_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "world.json"
+    SMOKE.save(path)
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(SpecError, match=r"world\.json: the file is not as it was saved"):
+        load_world(path)
+
+
 @pytest.mark.parametrize(
     "text",
     ["null", "[]", "3", '"x"', "{}", "[" * 100_000, '{"sha256": "x", "world": 3}', "\xff"],

@@ -1,0 +1,53 @@
+"""A plan on the screen: its arms, its work, and the time that it is expected to take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from experiments.study import Plan
+
+
+def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> None:
+    """The arms as a table, then the work and the time that it is expected to take."""
+    # Whatever a plan needs is loaded with it, not by `msw --help`.
+    from experiments.commands.estimate import EFFICIENCY, estimate
+    from experiments.progress import duration
+    from experiments.study import unfinished
+
+    replicates = len({cell.replicate for cell in plan.cells})
+    table = Table(
+        box=SIMPLE, title=f"Study {plan.study}, preset {plan.preset}", title_justify="left"
+    )
+    for column in ("arm", "pretraining documents", "SFT", "control"):
+        table.add_column(column, no_wrap=column == "arm")
+    for cell in plan.cells:
+        if cell.replicate == 0:
+            arm, variant = cell.arm, cell.variant
+            control = "" if arm.cooccurrence else "no co-occurrence documents"
+            control = "trained on a shuffled graph" if arm.shuffled else control
+            chain = " → ".join(variant.pretraining) or "unchanged"
+            sft = "reflections" if variant.reflect_sft else "plain"
+            table.add_row(f"[bold]{arm.name}[/bold]", chain, sft, control)
+    console.print(table)
+    left = len(unfinished(plan, directory))
+    cost = estimate(plan, workers, left)
+    done = f", {len(plan.cells) - left} of them finished" if left < len(plan.cells) else ""
+    recipe = plan.cells[0].recipe
+    parameters = cost.flops_a_training / (6 * cost.tokens)
+    facts = (
+        f"{len(plan.cells)} cells (arms × {replicates} replicates){done}; {plan.trainings} "
+        f"pretrainings of {cost.tokens:,} tokens each; model {recipe.model}, about "
+        f"{parameters / 1e6:.2f}M parameters.",
+        f"Expected time: about {duration(cost.seconds)} with {workers} worker"
+        f"{'s' * (workers != 1)}. An estimate: {EFFICIENCY:.0%} of this core's "
+        f"{cost.peak / 1e9:.0f} GFLOP/s for training, {cost.overhead:.0f} s a cell for the rest.",
+        f"Everything goes to [bold]{directory}[/bold]; Ctrl-C is safe, the same command resumes.",
+    )
+    for line in facts:
+        console.print(line)
