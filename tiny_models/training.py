@@ -24,7 +24,7 @@ from tiny_models.determinism import fingerprint, require_repeatable
 from tiny_models.distributed import is_writer, require_same_step, wait_for_all
 from tiny_models.layout import Device, Layout
 from tiny_models.metrics import MetricsLog, Progress
-from tiny_models.resuming import Member, describe, resume
+from tiny_models.resuming import Member, Resumed, describe, resume
 from tiny_models.retention import KEPT, Retention, forget_kept, keep_if_best, keep_weights
 from tiny_models.schedules import learning_rate
 from tiny_models.transformer import Params
@@ -90,25 +90,16 @@ def train_members(
     together = layout.members is not None
     facts = describe(members, model, config, retention, together, here)
     folders = (directory, *(member.directory for member in members))
-    if is_writer():
-        for folder in folders:
-            make_directory(folder)
-            remove_unfinished(folder)
-            remove_unfinished(folder / KEPT)
-    wait_for_all("the directory is clean")
+    _clean(folders)
     recipe = Recipe.of(config)
     start = layout.join([start_state(member.params, recipe) for member in members])
     found = resume(directory, start, facts, len(members), strict)
     require_same_step(found.step, str(directory))
     step, state = found.step, layout.place(found.state)
     embedded = {**facts, "earlier_fingerprints": found.earlier}
-    logs = [
-        MetricsLog(member.directory / "metrics.jsonl", step, wanted, writes=is_writer())
-        for member, wanted in zip(members, found.metrics, strict=True)
-    ]
-    if step == 0 and is_writer():
-        for folder in folders:
-            forget_kept(folder)
+    logs = _open_logs(members, found)
+    if step == 0:
+        _forget(folders)
     if step == 0 and retention.keeps(0):
         _keep(members, 0, layout.split(state), model)
     rules = [member.batch_at for member in members]
@@ -130,9 +121,8 @@ def train_members(
         judges = saves and any(member.held_out is not None for member in members)
         if saves or keeps:
             refuse_non_finite_parameters(state.params, chunk.stop, together)
-        needed = keeps or judges or (saves and retention.best)
-        params = layout.split(state) if needed else []
-        held_out = [None] * len(members)
+        params = layout.split(state) if keeps or judges or (saves and retention.best) else []
+        held_out: Sequence[float | None] = [None] * len(members)
         if judges:
             held_out = _held_out_losses(members, params, model, recipe, chunk.stop)
         seconds, rate = time.perf_counter() - started, learning_rate(config, chunk.stop - 1)
@@ -156,6 +146,31 @@ def train_members(
             upcoming = next(parts, None)
     wait_for_all("the last checkpoint is written")
     return layout.split(state)
+
+
+def _clean(folders: Sequence[Path]) -> None:
+    """Makes the folders and removes what an interrupted write left; returns when all may go on."""
+    if is_writer():
+        for folder in folders:
+            make_directory(folder)
+            remove_unfinished(folder)
+            remove_unfinished(folder / KEPT)
+    wait_for_all("the directory is clean")
+
+
+def _forget(folders: Sequence[Path]) -> None:
+    """Removes weights kept by an earlier run that left no checkpoint to resume from."""
+    if is_writer():
+        for folder in folders:
+            forget_kept(folder)
+
+
+def _open_logs(members: Sequence[Member], found: Resumed) -> list[MetricsLog]:
+    """Each member's metrics, cut back to the step from which the run goes on."""
+    return [
+        MetricsLog(member.directory / "metrics.jsonl", found.step, wanted, writes=is_writer())
+        for member, wanted in zip(members, found.metrics, strict=True)
+    ]
 
 
 def _with_checked_held_out(
