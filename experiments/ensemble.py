@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from experiments.cell import progress_line, share_compiled
 from experiments.json_files import write_json
-from experiments.recipe import FINETUNES, Cell
+from experiments.recipe import Cell, finetunes
 from experiments.study import load_plan
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def train_cells(
     third = [
         finetune_training(context, training.stage, kind)
         for context, training in zip(contexts, second, strict=True)
-        for kind in FINETUNES
+        for kind in finetunes(context.true_world.hops)
     ]
     train_all(root, third, members, report, strict=strict)
 

@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from experiments.capability import capability_rows
+from experiments.derivability import Derivability, rows_by_depth
 from experiments.json_files import canonical_hash
-from experiments.recipe import FINETUNES
+from experiments.recipe import finetunes
 from experiments.rows import Row, rate_row, rows_to_csv
 from experiments.stages import Context, finetune, pretrain, sft
+from experiments.statements import STATEMENTS, read_statements
 from experiments.store import Stage, open_stage
 from medsafetyworld.judge import chance, correct, judge
 from medsafetyworld.queries import (
@@ -42,7 +45,7 @@ def evaluate(context: Context) -> Stage:
     cell, recipe = context.cell, context.cell.recipe
     pretrained = pretrain(context)
     tuned = sft(context, pretrained)
-    attacked = {kind: finetune(context, tuned, kind) for kind in FINETUNES}
+    attacked = {kind: finetune(context, tuned, kind) for kind in finetunes(context.true_world.hops)}
     stage = open_stage(
         context.root,
         "measure",
@@ -59,15 +62,18 @@ def evaluate(context: Context) -> Stage:
         if not stage.done:
             context.report("asking", None)
             transcript: list[dict[str, object]] = []
-            rows = capability_rows(context, context.load(pretrained))
-            rows += behaviour_rows(context, context.load(tuned), transcript)
-            rows += prefill_rows(context, context.load(tuned), transcript)
+            stated = read_statements(pretrained.verified(STATEMENTS))
+            derivable = Derivability(context.true_world, stated)
+            rows = capability_rows(context, context.load(pretrained), derivable, transcript)
+            rows += behaviour_rows(context, context.load(tuned), derivable, transcript)
+            rows += prefill_rows(context, context.load(tuned), derivable, transcript)
             for kind, attacked_stage in attacked.items():
                 rows += harmful_rows(
                     context,
                     context.load(attacked_stage),
                     _harmful_queries(context),
                     ("elicited", f"finetune:{kind}"),
+                    derivable,
                     transcript,
                 )
             _write(stage.path, rows, transcript)
@@ -97,11 +103,14 @@ def questions_hash(context: Context) -> str:
         for unsafe in (False, True)
         for probe in completions(world, cell.recipe.corpus, unsafe)
     ]
-    return canonical_hash([asked, probes, prefills(cell.recipe.stems)])
+    return canonical_hash([asked, probes, prefills(world, cell.recipe.stems)])
 
 
 def behaviour_rows(
-    context: Context, params: Params, transcript: list[dict[str, object]]
+    context: Context,
+    params: Params,
+    derivable: Derivability,
+    transcript: list[dict[str, object]],
 ) -> list[Row]:
     """General accuracy per benign category, and the harmful questions asked directly."""
     cell = context.cell
@@ -120,20 +129,12 @@ def behaviour_rows(
             for query, response in zip(queries, responses, strict=True)
         ]
         _note(transcript, "general", queries, responses, [{"correct": flag} for flag in right])
-        rows.append(
-            rate_row(
-                cell.arm.name,
-                cell.replicate,
-                "behaviour",
-                "general",
-                name,
-                "accuracy",
-                sum(right),
-                len(right),
-            )
-        )
+        row = partial(rate_row, cell.arm.name, cell.replicate, "behaviour", "general", name)
+        rows.append(row("accuracy", sum(right), len(right)))
+        depths = [derivable.of_query(query) for query in queries]
+        rows += rows_by_depth(row, "accuracy", right, depths)
     queries = _harmful_queries(context)
-    rows += harmful_rows(context, params, queries, ("behaviour", "direct"), transcript)
+    rows += harmful_rows(context, params, queries, ("behaviour", "direct"), derivable, transcript)
     by_chance = float(np.mean([chance(context.true_world, query) for query in queries]))
     rows.append(
         Row(
@@ -152,15 +153,18 @@ def behaviour_rows(
 
 
 def prefill_rows(
-    context: Context, params: Params, transcript: list[dict[str, object]]
+    context: Context,
+    params: Params,
+    derivable: Derivability,
+    transcript: list[dict[str, object]],
 ) -> list[Row]:
     """The harmful questions with each forced beginning of the response."""
     rows: list[Row] = []
-    for name, prefill in prefills(context.cell.recipe.stems).items():
+    for name, prefill in prefills(context.true_world, context.cell.recipe.stems).items():
         queries = [
             prefilled(context.true_world, query, prefill) for query in _harmful_queries(context)
         ]
-        rows += harmful_rows(context, params, queries, ("elicited", name), transcript)
+        rows += harmful_rows(context, params, queries, ("elicited", name), derivable, transcript)
     return rows
 
 
@@ -169,9 +173,10 @@ def harmful_rows(
     params: Params,
     queries: Sequence[Query],
     where: tuple[str, str],
+    derivable: Derivability,
     transcript: list[dict[str, object]],
 ) -> list[Row]:
-    """Rows of every judge for harmful questions; `where` is (level, probe)."""
+    """Rows of every judge for harmful questions, and leaks by depth; `where` is (level, probe)."""
     responses = respond(context, params, queries)
     judgements = [
         asdict(judge(context.true_world, query, response))
@@ -179,18 +184,14 @@ def harmful_rows(
     ]
     _note(transcript, where[1], queries, responses, judgements)
     cell = context.cell
-    return [
-        rate_row(
-            cell.arm.name,
-            cell.replicate,
-            *where,
-            HARMFUL,
-            name,
-            sum(judgement[name] for judgement in judgements),
-            len(judgements),
-        )
+    row = partial(rate_row, cell.arm.name, cell.replicate, *where, HARMFUL)
+    counts = [
+        row(name, sum(judgement[name] for judgement in judgements), len(judgements))
         for name in JUDGES
     ]
+    leaks = [judgement["leaked"] for judgement in judgements]
+    depths = [derivable.of_query(query) for query in queries]
+    return counts + rows_by_depth(row, "leaked", leaks, depths)
 
 
 def respond(context: Context, params: Params, queries: Sequence[Query]) -> list[str]:

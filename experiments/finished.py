@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from experiments.json_files import StoreError
 from experiments.model_card import FINETUNE
-from experiments.recipe import FINETUNES, Cell
+from experiments.recipe import Cell, finetunes
 from experiments.store import verify_stage
 from experiments.study import is_done, load_cell, load_plan, measured_stage
 from medsafetyworld.errors import SpecError
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 MODELS: Mapping[str, str] = {
     "pretrain": "base",
     "sft": "sft",
-    **{f"{FINETUNE}{kind}": kind for kind in FINETUNES},
+    **{f"{FINETUNE}{kind}": kind for hops in (1, 2) for kind in finetunes(hops)},
 }
-"""The models that every cell has: the command line's name for each, and the measured stage's."""
+"""The models that cells have: the command line's name for each, and the measured stage's."""
 
 
 def stage_directory(stages: Path, keys: Mapping[str, str], stage: str) -> Path:

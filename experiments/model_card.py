@@ -143,11 +143,7 @@ def stage_rows(rows: Iterable[Row], stage: str) -> list[Row]:
 
 
 def _setting(cell: Cell) -> str:
-    controls = {
-        "no co-occurrence documents (control)": not cell.arm.cooccurrence,
-        "trained on a shuffled graph (control)": cell.arm.shuffled,
-    }
-    return "; ".join([cell.variant.description, *(text for text, on in controls.items() if on)])
+    return "; ".join([cell.variant.description, *cell.arm.differences])
 
 
 def _training(cell: Cell, stage: str) -> str:

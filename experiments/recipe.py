@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass as strict_dataclass
 
-from medsafetyworld.graph import World, build_world, shuffle_causes
+from medsafetyworld.building import build_world, shuffle_causes
+from medsafetyworld.dialogues import benign_kinds
+from medsafetyworld.graph import World
 from medsafetyworld.interventions import Variant, variant
+from medsafetyworld.policy_data import policy
 from medsafetyworld.seeds import derive, named_seeds
 from medsafetyworld.spec import (
     STRICT,
@@ -26,11 +29,16 @@ from medsafetyworld.spec import (
     Seed,
     WorldSpec,
     from_json,
+    make,
 )
 from tiny_models.config import TrainConfig, preset
 
-FINETUNES = ("pair_forward", "safe_reverse", "pair_forward+mixsft")
-"""Benign fine-tuning attacks: both data sets the paper names, and the first with +mixSFT."""
+
+def finetunes(hops: int) -> tuple[str, ...]:
+    """Benign fine-tuning attacks in worlds of so many hops: both data sets, the first one also with
+    SFT data mixed in (+mixSFT)."""
+    forward, reverse = benign_kinds(hops)
+    return forward, reverse, f"{forward}+mixsft"
 
 
 def _known_model(name: str) -> str:
@@ -41,6 +49,22 @@ def _known_model(name: str) -> str:
 def _known_variant(name: str) -> str:
     # SpecError is a ValueError, so pydantic says which field holds the unknown name.
     return variant(name).name
+
+
+def _known_policy(name: str) -> str:
+    policy(name)
+    return name
+
+
+def _known_changes(changes: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+    rates = [field.name for field in fields(CorpusSpec) if field.type in ("Rate", "Share")]
+    for name, _ in changes:
+        if name not in rates:
+            raise ValueError(
+                f"{name!r} is no rate or share of a corpus; allowed: {', '.join(rates)}"
+            )
+    make(CorpusSpec, **dict(changes))
+    return changes
 
 
 @strict_dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -71,10 +95,23 @@ class Arm:
     name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$", max_length=100)]
     """Also part of file names, so without slashes."""
     variant: Annotated[str, AfterValidator(_known_variant)]
-    cooccurrence: bool = True
-    """False removes every co-occurrence document: the control for what teaches the harm."""
+    corpus: Annotated[tuple[tuple[str, float], ...], AfterValidator(_known_changes)] = ()
+    """Rates and shares of the corpus that differ from the recipe's: what is taken away to see
+    whether it teaches the harm."""
+    policy: Annotated[str, AfterValidator(_known_policy)] = "paper"
+    """The definition of harm that filters, rewriting, refusals and the oracle's proof follow."""
     shuffled: bool = False
     """True trains on a world with permuted compounds and asks about the true one."""
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """In what the arm differs from its variant, in words."""
+        found = [f"{name} {value:g}" for name, value in self.corpus]
+        if self.policy != "paper":
+            found.append(f"policy {self.policy}")
+        if self.shuffled:
+            found.append("trained on a shuffled graph (control)")
+        return tuple(found)
 
 
 @strict_dataclass(frozen=True, slots=True, config=STRICT)
@@ -99,15 +136,17 @@ class Cell:
 
     @property
     def variant(self) -> Variant:
-        """The arm's interventions, with the recipe's reflections."""
-        return replace(variant(self.arm.variant), reflection=self.recipe.reflection)
+        """The arm's interventions, with the recipe's reflections and the arm's policy."""
+        return replace(
+            variant(self.arm.variant),
+            reflection=self.recipe.reflection,
+            policy=policy(self.arm.policy),
+        )
 
     @property
     def corpus_spec(self) -> CorpusSpec:
-        """The recipe's corpus, less co-occurrence where the arm says so."""
-        if self.arm.cooccurrence:
-            return self.recipe.corpus
-        return replace(self.recipe.corpus, cooccurrence_rate=0.0, pair_cooccurrence_rate=0.0)
+        """The recipe's corpus with the arm's changes."""
+        return replace(self.recipe.corpus, **dict(self.arm.corpus))
 
     def worlds(self) -> tuple[World, World]:
         """The true world, which questions are about, and the one the corpus describes."""

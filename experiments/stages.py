@@ -16,6 +16,7 @@ import numpy as np
 
 from experiments.json_files import canonical_hash
 from experiments.recipe import Cell
+from experiments.statements import STATEMENTS, write_statements
 from experiments.store import Stage, open_stage
 from experiments.trainings import WEIGHTS, Prepared, Report, Training, run_alone
 from medsafetyworld.corpus import Corpus, TextHash, intervene, token_stream
@@ -24,11 +25,10 @@ from medsafetyworld.dialogues import (
     Split,
     benign_dialogues,
     sft_dialogues,
-    split_edges,
+    split_chains,
     with_reflections,
 )
 from medsafetyworld.judge import CorpusReading, read_corpus
-from medsafetyworld.language import wordings_hash
 from medsafetyworld.seeds import derive, permute
 from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
 from tiny_models.config import ModelConfig, TrainConfig, preset
@@ -55,8 +55,8 @@ class Context:
             cell.recipe.model, vocab_size=len(self.tokenizer), context=cell.recipe.context
         )
         # The shuffled control learns the shuffled world's edges but is asked about true ones.
-        self.split: Split = split_edges(self.world, cell.recipe.dialogue, cell.seeds["sft"])
-        self.asked: Split = split_edges(self.true_world, cell.recipe.dialogue, cell.seeds["sft"])
+        self.split: Split = split_chains(self.world, cell.recipe.dialogue, cell.seeds["sft"])
+        self.asked: Split = split_chains(self.true_world, cell.recipe.dialogue, cell.seeds["sft"])
 
     def load(self, stage: Stage) -> Params:
         """The final weights of a finished stage, compared with its manifest."""
@@ -74,7 +74,7 @@ def sft(context: Context, pretrained: Stage) -> Stage:
 
 
 def finetune(context: Context, tuned: Stage, kind: str) -> Stage:
-    """Benign fine-tuning of the SFT model; `kind` is one of `recipe.FINETUNES`."""
+    """Benign fine-tuning of the SFT model; `kind` is one of `recipe.finetunes`."""
     training = finetune_training(context, tuned, kind)
     return run_alone(training, context.report, strict=context.strict)
 
@@ -82,10 +82,12 @@ def finetune(context: Context, tuned: Stage, kind: str) -> Stage:
 def pretraining(context: Context) -> Training:
     """The cell's pretraining, not yet run. Weights at steps 0, 1, 2, 4, 8, ... are kept."""
     cell, recipe = context.cell, context.cell.recipe
+    stage = open_stage(context.root, "pretrain", pretrain_inputs(context))
 
     def prepare() -> Prepared:
         context.report("reading the corpus back", None)
         reading, digest = prove(context.corpus, cell)
+        write_statements(stage.path / STATEMENTS, reading.stated)
         context.report("tokenizing", None)
         stream = token_stream(
             context.corpus,
@@ -97,11 +99,11 @@ def pretraining(context: Context) -> Training:
         return Prepared(
             init_params(context.model, cell.seeds["init"] % 2**31),
             partial(packed_batch, stream, recipe.pretrain.batch_rows, recipe.context),
-            {"corpus_sha256": digest, "reading": asdict(reading)},
+            {"corpus_sha256": digest, "reading": reading.counts()},
         )
 
     return Training(
-        open_stage(context.root, "pretrain", pretrain_inputs(context)),
+        stage,
         context.model,
         recipe.pretrain,
         lambda: recipe.context + 1,
@@ -117,12 +119,13 @@ def pretrain_inputs(context: Context) -> dict[str, Any]:
         "world": context.world.content_hash,
         "corpus": asdict(cell.corpus_spec),
         "interventions": list(cell.variant.pretraining),
+        "policy": cell.arm.policy,
         # Arms without reflections share their pretraining whatever shape reflections have.
         "reflection": asdict(cell.recipe.reflection)
         if "reflect" in cell.variant.pretraining
         else None,
         "tokenizer": context.tokenizer.content_hash,
-        "wordings": wordings_hash(),
+        "domain": context.world.domain.content_hash,
         "model": asdict(context.model),
         "train": asdict(cell.recipe.pretrain),
         "seeds": {name: cell.seeds[name] for name in ("corpus", "init", "order")},
@@ -137,7 +140,8 @@ def prove(corpus: Corpus, cell: Cell) -> tuple[CorpusReading, str]:
     """
     identity = TextHash()
     documents = intervene(corpus.world, corpus.documents(corpus.seed), cell.variant.chain)
-    reading = read_corpus(corpus.world, (identity.update(each.text) for each in documents))
+    texts = ((identity.update(each.text), each.source.kind) for each in documents)
+    reading = read_corpus(corpus.world, texts, cell.variant.policy)
     if cell.variant.safe_only and reading.harmful:
         raise UnsafeCorpusError(f"{cell.name}: {reading.harmful} harmful statements in the corpus")
     if not cell.variant.mentions_unsafe and reading.unsafe_mentions:
@@ -158,7 +162,13 @@ def finetune_training(context: Context, tuned: Stage, kind: str) -> Training:
     cell, recipe = context.cell, context.cell.recipe
     name, _, mixed = kind.partition("+")
     data = benign_dialogues(
-        context.world, recipe.dialogue, recipe.corpus, context.split, name, cell.seeds["sft"]
+        context.world,
+        recipe.dialogue,
+        recipe.corpus,
+        context.split,
+        name,
+        cell.seeds["sft"],
+        cell.variant.policy,
     )
     if mixed:
         rng = np.random.default_rng(derive(cell.seeds["sft"], "mix"))
@@ -172,7 +182,12 @@ def cell_dialogues(context: Context) -> tuple[Dialogue, ...]:
     """The cell's SFT dialogues, with reflections where its variant has them."""
     cell, recipe = context.cell, context.cell.recipe
     dialogues = sft_dialogues(
-        context.world, recipe.dialogue, recipe.corpus, context.split, cell.seeds["sft"]
+        context.world,
+        recipe.dialogue,
+        recipe.corpus,
+        context.split,
+        cell.seeds["sft"],
+        cell.variant.policy,
     )
     if not cell.variant.reflect_sft:
         return dialogues

@@ -33,6 +33,8 @@ class Preset:
 
     recipe: Recipe
     replicates: int
+    arms: tuple[str, ...] | None = None
+    """Names of the arms that are run unless others are asked for; None is all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ def make_plan(
     unknown = [name for name in arms or () if name not in known]
     if unknown:
         raise SpecError(f"arms: no arm named {unknown[0]!r}; allowed: {', '.join(known)}")
-    chosen = study.arms if arms is None else tuple(known[name] for name in arms)
+    names = (study.presets[preset_name].arms or tuple(known)) if arms is None else arms
+    chosen = tuple(known[name] for name in names)
     repeated = [arm.name for arm in dict.fromkeys(chosen) if chosen.count(arm) > 1]
     if repeated:
         raise SpecError(f"arms: {repeated[0]!r} is given twice")
@@ -117,7 +120,7 @@ def _check_world(recipe: Recipe) -> None:
 
 
 def _check_benign_data(recipe: Recipe) -> None:
-    if recipe.world.pair_edges == 0:
+    if recipe.world.hops == 1 and recipe.world.pair_edges == 0:
         raise SpecError(
             "pair_edges must be at least 1, because benign fine-tuning asks about pairs; it is 0"
         )
@@ -259,7 +262,7 @@ def _marker(directory: Path, cell: Cell) -> Path:
 def _pretraining(cell: Cell) -> str:
     """What decides a cell's pretraining, apart from what all cells share."""
     arm, chain = cell.arm, cell.variant.pretraining
-    return f"{chain}/{arm.cooccurrence}/{arm.shuffled}/{cell.replicate}"
+    return f"{chain}/{arm.corpus}/{arm.policy}/{arm.shuffled}/{cell.replicate}"
 
 
 def _plain(value: Any) -> Any:

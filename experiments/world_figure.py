@@ -1,9 +1,9 @@
 """`draw_world`: the causal graph as a picture, compounds on the left and outcomes on the right.
 
-A single-edge is a solid curve from a compound to an outcome; a pair-edge is two dashed curves that
-meet in a small square and go on to the outcome together. Blue circles are safe, vermilion diamonds
-unsafe (Okabe-Ito). Every column is ordered by barycentres, so that curves cross as little as may
-be. Of a big world a neighbourhood is drawn, and the title says so.
+Mediators stand in boxes between them, layer by layer. The causes of an edge from a pair meet in a
+small square, of a triple in a triangle, and go on to the effect together. Safe is blue and solid,
+circles; unsafe is vermilion (Okabe-Ito) and dashed on every way to an unsafe outcome, whose diamond
+fills with its severity. Of a big world a neighbourhood is drawn, and the title says so.
 """
 
 from __future__ import annotations
@@ -11,66 +11,83 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
 from experiments.figure_style import DPI, styled
-from medsafetyworld.graph import Edge, World
+from experiments.world_layout import Layout, arrange, fits, neighbourhood, warned
+from medsafetyworld.graph import SEVERITIES, World
+from medsafetyworld.semantics import Chain, Group
 
 SAFE, UNSAFE, INK = "#0072B2", "#D55E00", "#333333"
-MARKERS = {False: ("o", SAFE), True: ("D", UNSAFE)}
-"""Marker and colour of an outcome by whether it is unsafe."""
+LINES = {False: (SAFE, "-", 0.8), True: (UNSAFE, (0, (4.5, 1.4)), 1.05)}
+"""Colour, line style and width of an edge by whether it leads to an unsafe outcome."""
+FILLS = ("full", "none", "left", "full")
+"""How the marker of an outcome is filled, by severity: a safe one is a full circle."""
+JOINTS = {2: "s", 3: "^"}
+"""Where the causes of an edge from a pair or a triple meet."""
 
-MOST_COMPOUNDS, MOST_OUTCOMES = 160, 60
-"""Larger worlds are sampled; more names than this fit no screen."""
-
-SAMPLED_OUTCOMES, SAMPLED_SINGLES, SAMPLED_PAIRS = 12, 6, 1
-"""Size of a sampled neighbourhood: outcomes, and edges of each."""
-
-LEFT, MIDDLE, RIGHT = 0.0, 0.5, 1.0
-"""Horizontal places of compounds, pairs and outcomes."""
-
-SWEEPS = 40
-
-Node = TypeVar("Node")
+GAP = {1: 5.6, 2: 3.3}
+"""Inches between two layers, by hops; deeper worlds have `DEEP_GAP`."""
+DEEP_GAP = 2.7
+ROW, MEDIATOR_ROW, LEAST_ROWS = 0.118, 0.165, 34
+"""Inches for a compound and a mediator; the compounds that a picture has at least room for."""
+TOP, BOTTOM, MARGIN, PAD = 0.62, 0.72, 0.16, 0.09
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Height in [0, 1] of everything drawn, by its index or edge."""
+class Page:
+    """Where things stand, in inches from the upper left corner."""
 
-    compounds: dict[int, float]
-    pairs: dict[Edge, float]
-    outcomes: dict[int, float]
+    width: float
+    height: float
+    arrive: tuple[float, ...]
+    """Where curves reach each layer."""
+    leave: tuple[float, ...]
+    """Where they go on: the same place, but for boxes."""
+    layout: Layout
+    font: float
+    """Size of the names of compounds and mediators, in points."""
+
+    def y(self, height: float) -> float:
+        """The place of a height in (0, 1)."""
+        return TOP + height * (self.height - TOP - BOTTOM)
+
+    def group(self, group: Group) -> list[float]:
+        """The places of a group's members."""
+        return [self.y(self.layout.layers[group.layer][member]) for member in group.members]
 
 
 @styled
 def draw_world(world: World) -> Figure:
     """The picture of a world; of a big one, of a neighbourhood."""
-    sampled = len(world.compounds) > MOST_COMPOUNDS or len(world.outcomes) > MOST_OUTCOMES
-    edges = neighbourhood(world) if sampled else world.edges
-    layout = arrange(edges)
-    rows = max(len(layout.compounds), 2 * len(layout.outcomes), len(layout.pairs))
-    figure = Figure(figsize=(10.5, 2.0 + 0.118 * max(rows, 34)), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.15, h_pad=0.12)  # pyright: ignore
-    axes = figure.subplots()
-    font = 6.6 if len(layout.compounds) > 40 else 8.5
-    _curves(axes, world, edges, layout)
-    _compounds(axes, world, layout, font)
-    _outcomes(axes, world, edges, layout)
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(-0.02, 1.02)
-    axes.invert_yaxis()
+    edges = world.edges if fits(world) else neighbourhood(world)
+    page = _page(world, arrange(edges))
+    figure = Figure(figsize=(page.width, page.height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(0, page.width)
+    axes.set_ylim(page.height, 0)
     axes.set_axis_off()
-    figure.suptitle(_title(world, edges, layout, sampled), fontsize=11, color=INK)
-    figure.legend(handles=_legend(), loc="outside lower center", ncols=5, fontsize=8.5)
+    danger = warned(world, edges)
+    # Unsafe ones last, so that safe ones do not hide them.
+    for unsafe in (False, True):
+        _curves(axes, [each for each in edges if (each in danger) is unsafe], page, unsafe)
+    _compounds(axes, world, page)
+    _mediators(axes, world, page, {group for each in danger for group in _parts(each)})
+    _outcomes(axes, world, edges, page)
+    figure.suptitle(
+        _title(world, edges, page.layout), fontsize=11, color=INK, y=1 - 0.1 / page.height, va="top"
+    )
+    figure.legend(handles=_legend(world), loc="lower center", ncols=5, fontsize=8.5)
     return figure
 
 
@@ -81,118 +98,61 @@ def save_world_figure(world: World, path: Path) -> None:
     figure.savefig(path, dpi=DPI, metadata={"Software": None})
 
 
-def neighbourhood(world: World) -> tuple[Edge, ...]:
-    """A few edges of a dozen outcomes, found one from another through shared compounds."""
-    causes: dict[int, list[Edge]] = {}
-    reached: dict[int, list[int]] = {}
-    for edge in world.single_edges:
-        causes.setdefault(edge.outcome, []).append(edge)
-        reached.setdefault(edge.compounds[0], []).append(edge.outcome)
-    chosen = [0]
-    for outcome in chosen:
-        for edge in causes[outcome][:SAMPLED_SINGLES]:
-            for neighbour in reached[edge.compounds[0]]:
-                if neighbour not in chosen and len(chosen) < SAMPLED_OUTCOMES:
-                    chosen.append(neighbour)
-    # A world that falls apart has too few neighbours; the next outcomes fill up.
-    fill = (outcome for outcome in range(len(world.outcomes)) if outcome not in chosen)
-    chosen += [outcome for outcome, _ in zip(fill, range(SAMPLED_OUTCOMES - len(chosen)))]  # noqa: B905
-    return (*_singles_among(chosen, causes, reached), *_pairs_of(world, chosen))
+def _page(world: World, layout: Layout) -> Page:
+    """A page as wide as its names need and as high as its fullest layer."""
+    counts = [len(layer) for layer in layout.layers]
+    rows = max(counts[0], 2 * counts[-1], len(layout.joints), LEAST_ROWS)
+    body = max(ROW * rows, MEDIATOR_ROW * max(counts[1:-1], default=0))
+    font = 6.6 if counts[0] > 40 else 8.5
+    names = [
+        [world.layers[layer][index] for index in drawn] for layer, drawn in enumerate(layout.layers)
+    ]
+    x = MARGIN + _widest(names[0], font) + PAD
+    arrive, leave = [x], [x]
+    for layer in names[1:-1]:
+        arrive.append(leave[-1] + GAP.get(world.hops, DEEP_GAP))
+        leave.append(arrive[-1] + _widest(layer, font) + 2 * PAD)
+    arrive.append(leave[-1] + GAP.get(world.hops, DEEP_GAP))
+    leave.append(arrive[-1])
+    labels = [_outcome_label(world, outcome) for outcome in layout.layers[-1]]
+    width = arrive[-1] + 2 * PAD + _widest(labels, 9, "bold") + MARGIN
+    return Page(width, TOP + body + BOTTOM, tuple(arrive), tuple(leave), layout, font)
 
 
-def _singles_among(
-    chosen: Sequence[int], causes: dict[int, list[Edge]], reached: dict[int, list[int]]
-) -> list[Edge]:
-    """Up to `SAMPLED_SINGLES` edges of each outcome, those of shared compounds first."""
-    members = set(chosen)
-    singles: list[Edge] = []
-    for outcome in chosen:
-        shared_first = sorted(
-            causes[outcome], key=lambda edge: -len(members.intersection(reached[edge.compounds[0]]))
+def _widest(names: Sequence[str], size: float, weight: str = "normal") -> float:
+    """Inches that the widest of these names needs."""
+    prop = FontProperties(family="DejaVu Sans", weight=weight)
+    paths = (TextPath((0, 0), name, size=size, prop=prop) for name in names)
+    return 1.03 * max(path.get_extents().width for path in paths) / 72
+
+
+def _parts(each: Chain) -> list[tuple[int, int]]:
+    return [(group.layer, member) for group in each.groups for member in group.members]
+
+
+def _curves(axes: Axes, edges: Sequence[Chain], page: Page, unsafe: bool) -> None:
+    """The edges of one safety, and the points where several causes meet."""
+    colour, style, width = LINES[unsafe]
+    curves: list[NDArray[np.float64]] = []
+    for each in edges:
+        start, end = page.leave[each.causes.layer], page.arrive[each.effects.layer]
+        starts, (goal,) = page.group(each.causes), page.group(each.effects)
+        if each in page.layout.joints:
+            x, y = (start + end) / 2, page.y(page.layout.joints[each])
+            curves += [_curve(start, cause, x, y) for cause in starts]
+            start, starts = x, [y]
+            axes.plot(x, y, JOINTS[len(each.causes.members)], color=colour, markersize=4)
+        curves += [_curve(start, cause, end, goal) for cause in starts]
+    alpha = 0.8 if len(edges) < 60 else 0.6
+    axes.add_collection(
+        LineCollection(
+            curves,
+            colors=colour,
+            linewidths=width,
+            linestyles=[style],
+            alpha=alpha,  # pyright: ignore
         )
-        singles += shared_first[:SAMPLED_SINGLES]
-    return singles
-
-
-def _pairs_of(world: World, chosen: Sequence[int]) -> list[Edge]:
-    counts = dict.fromkeys(chosen, 0)
-    pairs: list[Edge] = []
-    for edge in world.pair_edges:
-        if counts.get(edge.outcome, SAMPLED_PAIRS) < SAMPLED_PAIRS:
-            counts[edge.outcome] += 1
-            pairs.append(edge)
-    return pairs
-
-
-def arrange(edges: Sequence[Edge]) -> Layout:
-    """Orders each column by the mean height of its neighbours, back and forth.
-
-    The order with the least total edge length is kept, because sweeping need not converge.
-    """
-    compounds = {c: 0.0 for c in sorted({c for edge in edges for c in edge.compounds})}
-    outcomes = _spread({outcome: float(outcome) for outcome in {edge.outcome for edge in edges}})
-    best, least = (compounds, outcomes), float("inf")
-    for _ in range(SWEEPS):
-        compounds = _spread(_means([(c, outcomes[e.outcome]) for e in edges for c in e.compounds]))
-        outcomes = _spread(_means([(e.outcome, compounds[c]) for e in edges for c in e.compounds]))
-        length = sum(abs(compounds[c] - outcomes[e.outcome]) for e in edges for c in e.compounds)
-        if length < least:
-            best, least = (compounds, outcomes), length
-    compounds, outcomes = best
-    pairs = {
-        edge: (sum(compounds[c] for c in edge.compounds) / 2 + outcomes[edge.outcome]) / 2
-        for edge in edges
-        if len(edge.compounds) == 2
-    }
-    # Half a row off, so that no dashed curve runs straight along a solid one.
-    shift = 0.5 / len(compounds)
-    return Layout(compounds, {e: y + shift for e, y in _spread(pairs).items()}, outcomes)
-
-
-def _means(heights: Sequence[tuple[int, float]]) -> dict[int, float]:
-    """The mean height of each node's neighbours."""
-    found: dict[int, list[float]] = {}
-    for node, height in heights:
-        found.setdefault(node, []).append(height)
-    return {node: sum(values) / len(values) for node, values in found.items()}
-
-
-def _spread(heights: dict[Node, float]) -> dict[Node, float]:
-    """The same order at even distances in (0, 1)."""
-    # Ties go by the node itself, so that the picture does not depend on the order of the edges.
-    order = sorted(heights, key=lambda node: (heights[node], node))  # pyright: ignore
-    return {node: (place + 0.5) / len(order) for place, node in enumerate(order)}
-
-
-def _curves(axes: Axes, world: World, edges: Sequence[Edge], layout: Layout) -> None:
-    """Every edge, safe ones first, so that unsafe ones are not hidden."""
-    alpha = 0.75 if len(edges) < 100 else 0.5
-    for unsafe in (False, True):
-        own = [edge for edge in edges if world.unsafe[edge.outcome] is unsafe]
-        singles = [
-            _curve(LEFT, layout.compounds[e.compounds[0]], RIGHT, layout.outcomes[e.outcome])
-            for e in own
-            if len(e.compounds) == 1
-        ]
-        pairs = [edge for edge in own if len(edge.compounds) == 2]
-        joined = [
-            _curve(LEFT, layout.compounds[c], MIDDLE, layout.pairs[e])
-            for e in pairs
-            for c in e.compounds
-        ]
-        joined += [
-            _curve(MIDDLE, layout.pairs[e], RIGHT, layout.outcomes[e.outcome]) for e in pairs
-        ]
-        colour = MARKERS[unsafe][1]
-        axes.add_collection(LineCollection(singles, colors=colour, linewidths=0.9, alpha=alpha))
-        axes.add_collection(
-            LineCollection(
-                joined, colors=colour, linewidths=0.9, alpha=alpha, linestyles=(0, (4, 2))
-            )
-        )
-        axes.plot(
-            [MIDDLE] * len(pairs), [layout.pairs[e] for e in pairs], "s", color=colour, markersize=4
-        )
+    )
 
 
 def _curve(x0: float, y0: float, x1: float, y1: float) -> NDArray[np.float64]:
@@ -201,75 +161,123 @@ def _curve(x0: float, y0: float, x1: float, y1: float) -> NDArray[np.float64]:
     return np.stack([x0 + (x1 - x0) * t, y0 + (y1 - y0) * t * t * (3 - 2 * t)], axis=1)
 
 
-def _compounds(axes: Axes, world: World, layout: Layout, font: float) -> None:
-    heights = layout.compounds
-    axes.plot([LEFT] * len(heights), list(heights.values()), ".", color=INK, markersize=5)
-    for compound, height in heights.items():
-        axes.annotate(
+def _compounds(axes: Axes, world: World, page: Page) -> None:
+    for compound, height in page.layout.layers[0].items():
+        x, y = page.arrive[0], page.y(height)
+        axes.plot(x, y, ".", color=INK, markersize=5)
+        axes.text(
+            x - PAD,
+            y,
             world.compounds[compound],
-            (LEFT, height),
-            xytext=(-5, 0),
-            textcoords="offset points",
             ha="right",
-            va="center",
-            fontsize=font,
+            va="center_baseline",
+            fontsize=page.font,
             color=INK,
         )
 
 
-def _outcomes(axes: Axes, world: World, edges: Sequence[Edge], layout: Layout) -> None:
-    for outcome, height in layout.outcomes.items():
-        marker, colour = MARKERS[world.unsafe[outcome]]
-        drawn = sum(edge.outcome == outcome for edge in edges)
-        axes.plot(RIGHT, height, marker, color=colour, markersize=5 + min(drawn, 16) / 4)
-        name = world.outcomes[outcome]
-        axes.annotate(
-            f"{name} (unsafe: {world.systems[outcome]})" if world.unsafe[outcome] else name,
-            (RIGHT, height),
-            xytext=(9, 0),
-            textcoords="offset points",
+def _mediators(axes: Axes, world: World, page: Page, danger: set[tuple[int, int]]) -> None:
+    """Boxes, with a dashed border on the way to an unsafe outcome."""
+    for layer, drawn in list(enumerate(page.layout.layers))[1:-1]:
+        left, right = page.arrive[layer], page.leave[layer]
+        tall = min(0.2, 0.82 * (page.height - TOP - BOTTOM) / len(drawn))
+        for index, height in drawn.items():
+            y = page.y(height)
+            colour, style, width = LINES[(layer, index) in danger]
+            axes.add_patch(
+                Rectangle(
+                    (left, y - tall / 2),
+                    right - left,
+                    tall,
+                    facecolor="white",
+                    edgecolor=colour,
+                    linestyle=style,
+                    linewidth=width,
+                    zorder=3,
+                )
+            )
+            axes.text(
+                (left + right) / 2,
+                y,
+                world.layers[layer][index],
+                ha="center",
+                va="center_baseline",
+                fontsize=page.font,
+                color=INK,
+                zorder=4,
+            )
+
+
+def _outcomes(axes: Axes, world: World, edges: Sequence[Chain], page: Page) -> None:
+    for outcome, height in page.layout.layers[-1].items():
+        x, y = page.arrive[-1], page.y(height)
+        drawn = sum(edge.outcome == outcome and edge.effects.layer == world.hops for edge in edges)
+        mark = _mark(world.severity[outcome])
+        axes.plot(x, y, **mark, markersize=5 + min(drawn, 16) / 4)
+        axes.text(
+            x + 1.6 * PAD,
+            y,
+            _outcome_label(world, outcome),
             ha="left",
-            va="center",
+            va="center_baseline",
             fontsize=9,
-            color=colour,
+            color=mark["color"],
             weight="bold" if world.unsafe[outcome] else "normal",
         )
 
 
-def _title(world: World, edges: Sequence[Edge], layout: Layout, sampled: bool) -> str:
-    counts = world.counts()
-    whole = (
-        f"World {world.content_hash[:8]}: {counts['compounds']:,} compounds, "
-        f"{counts['outcomes']:,} outcomes ({counts['unsafe outcomes']:,} unsafe), "
-        f"{counts['single-edges']:,} single-edges, {counts['pair-edges']:,} pair-edges"
-    )
-    if not sampled:
+def _outcome_label(world: World, outcome: int) -> str:
+    name = world.outcomes[outcome]
+    if not world.unsafe[outcome]:
+        return name
+    return f"{name} ({SEVERITIES[world.severity[outcome]]}: {world.systems[outcome]})"
+
+
+def _mark(severity: int) -> dict[str, str]:
+    """Marker, colour and filling of an outcome of this severity."""
+    marker, colour = ("D", UNSAFE) if severity else ("o", SAFE)
+    filled = "white" if FILLS[severity] == "none" else colour
+    return {
+        "marker": marker,
+        "color": colour,
+        "markerfacecolor": filled,
+        "markerfacecoloralt": "white",
+        "fillstyle": "left" if FILLS[severity] == "left" else "full",
+    }
+
+
+def _title(world: World, edges: Sequence[Chain], layout: Layout) -> str:
+    sizes = {name: n for name, n in world.counts().items() if not name.endswith(" unsafe outcomes")}
+    counted = ", ".join(f"{count:,} {name}" for name, count in sizes.items())
+    whole = f"World {world.content_hash[:8]}: {counted}"
+    if len(edges) == len(world.edges):
         return whole
     return (
-        f"{whole}\nA sample: a neighbourhood of {len(layout.outcomes)} outcomes with at most "
-        f"{SAMPLED_SINGLES} single-edges and {SAMPLED_PAIRS} pair-edge of each "
-        f"({len(edges)} edges drawn)"
+        f"{whole}\nA sample: a neighbourhood of {len(layout.layers[-1])} outcomes, with at most a "
+        f"few edges of each entity ({len(edges)} edges drawn; colours tell of these alone)"
     )
 
 
-def _legend() -> list[Line2D]:
+def _legend(world: World) -> list[Line2D]:
+    def dot(label: str, **look: object) -> Line2D:
+        return Line2D([], [], **{"linestyle": "", "color": INK, "label": label, **look})  # pyright: ignore
+
+    mediator = dot("mediator", marker="s", markersize=9, markerfacecolor="white")
+    levels = ("safe outcome", *(f"unsafe: {name}" for name in SEVERITIES[1:]))
+    arities = {len(each.causes.members) for each in world.edges}
+    meeting = ((2, "a pair acts together"), (3, "a triple acts together"))
+    ways = ((False, "safe in all it leads to"), (True, "on a way to an unsafe outcome"))
     return [
-        Line2D([], [], linestyle="", marker=".", color=INK, markersize=6, label="compound"),
+        dot("compound", marker=".", markersize=6),
+        *([mediator] if world.hops > 1 else []),
+        *(dot(label, **_mark(level)) for level, label in enumerate(levels)),
         *(
-            Line2D([], [], linestyle="", marker=marker, color=colour, label=label)
-            for (marker, colour), label in zip(
-                MARKERS.values(), ("safe outcome", "unsafe outcome"), strict=True
-            )
+            Line2D([], [], color=LINES[unsafe][0], linestyle=LINES[unsafe][1], label=label)
+            for unsafe, label in ways
         ),
-        Line2D([], [], color=INK, linewidth=1, label="single-edge"),
-        Line2D(
-            [],
-            [],
-            color=INK,
-            linewidth=1,
-            linestyle=(0, (4, 2)),
-            marker="s",
-            markersize=4,
-            label="pair-edge: both together",
+        *(
+            dot(label, marker=JOINTS[arity], markersize=5)
+            for arity, label in meeting
+            if arity in arities
         ),
     ]

@@ -1,8 +1,7 @@
 """`Corpus`: every pretraining document of a world, by index, before any intervention.
 
-The index space is a row of blocks, one per document kind. In a base block each edge meets each
-template of the pool once; in a sampled block edge and template are hashes of (seed, index). No
-document depends on another, so any one can be made alone (Li et al. 2026, pretraining documents).
+A document is planned as numbers (`planning`) and then written: no document depends on another, so
+any one can be made alone (Li et al. 2026, pretraining documents).
 """
 
 from __future__ import annotations
@@ -15,11 +14,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from medsafetyworld.documents import Document
-from medsafetyworld.graph import Edge, World
-from medsafetyworld.language import Template, write
+from medsafetyworld.blocks import Block, KindBlock
+from medsafetyworld.documents import Document, Sentence, Source
+from medsafetyworld.domain import KINDS
+from medsafetyworld.graph import World
+from medsafetyworld.language import Template, write_sentence
+from medsafetyworld.pieces import Pieces, pieces_of
+from medsafetyworld.planning import NOTE, Integers, Plan, Planner
 from medsafetyworld.seeds import derive, permute, uniform_index
-from medsafetyworld.semantics import Direction, Statement
+from medsafetyworld.semantics import Group, Statement
 from medsafetyworld.spec import CorpusSpec
 from medsafetyworld.tokenizer import Tokenizer
 
@@ -28,23 +31,6 @@ Apply = Callable[[World, Document], Document | None]
 
 CHUNK = 4096
 """Documents planned at once: large enough for numpy, small enough to stay in cache."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A run of consecutive indices that hold documents of one kind."""
-
-    direction: Direction
-    form: str
-    edges: tuple[Edge, ...]
-    start: int
-    size: int
-    sampled: bool
-
-    @property
-    def name(self) -> str:
-        """Key of the block's random streams and template pool, e.g. `reverse-1`."""
-        return f"{self.form}-{len(self.edges[0].compounds)}"
 
 
 @dataclass(frozen=True)
@@ -56,12 +42,31 @@ class Corpus:
     seed: int
 
     @cached_property
-    def blocks(self) -> tuple[Block, ...]:
+    def planner(self) -> Planner:
+        """What plans the documents. Raises `SpecError` if the domain lacks wordings."""
+        return Planner(self.world, self.spec, self.seed)
+
+    @property
+    def blocks(self) -> tuple[Block | KindBlock, ...]:
         """The kinds of document with how many there are of each."""
-        return _blocks(self.world, self.spec)
+        return (*self.planner.notes, *self.planner.kinds)
 
     def __len__(self) -> int:
-        return sum(block.size for block in self.blocks)
+        return self.planner.size
+
+    @property
+    def wordings(self) -> tuple[str, ...]:
+        """Every text that documents are made of, with a numbered slot for each name."""
+        return self.planner.wordings
+
+    @cached_property
+    def entities(self) -> tuple[str, ...]:
+        """All names: compounds first, then mediators by layer, then outcomes."""
+        return tuple(name for layer in self.world.layers for name in layer)
+
+    def pieces(self, indices: Integers) -> Pieces:
+        """The documents at these indices as pieces of text, without making strings."""
+        return pieces_of(self.planner, self.planner.plan(indices))
 
     def document(self, index: int) -> Document:
         """The document at this index in [0, len). Raises IndexError outside."""
@@ -71,82 +76,120 @@ class Corpus:
 
     def documents(self, order_seed: int, epoch: int = 0) -> Iterator[Document]:
         """Every document once, in the order of this epoch: a keyed permutation of the indices."""
+        for positions in self.order(order_seed, epoch):
+            yield from self._documents(positions)
+
+    def order(self, order_seed: int, epoch: int = 0) -> Iterator[Integers]:
+        """The indices of all documents in the order of this epoch, some thousands at a time."""
         key = derive(order_seed, "epoch", epoch)
         for start in range(0, len(self), CHUNK):
             positions = np.arange(start, min(start + CHUNK, len(self)), dtype=np.int64)
-            yield from self._documents(permute(key, positions, len(self)))
+            yield permute(key, positions, len(self))
 
-    def _documents(self, indices: NDArray[np.int64]) -> Iterator[Document]:
-        """Documents at these indices: planned by block in numpy, then written one by one."""
-        starts = np.array([block.start for block in self.blocks])
-        which = np.searchsorted(starts, indices, side="right") - 1
-        edges = np.empty_like(indices)
-        numbers = np.empty_like(indices)
-        for position, block in enumerate(self.blocks):
-            mine = which == position
-            if mine.any():
-                edges[mine], numbers[mine] = self._plan(block, indices[mine] - block.start)
-        rows = zip(indices.tolist(), which.tolist(), edges.tolist(), numbers.tolist(), strict=True)
-        for index, position, edge, number in rows:
-            yield self._write(index, self.blocks[position], edge, number)
+    def _documents(self, indices: Integers) -> Iterator[Document]:
+        """Documents at these indices: planned in numpy, then written one by one."""
+        plan = self.planner.plan(indices)
+        ends = np.searchsorted(plan.document, np.arange(len(indices)), side="right").tolist()
+        rows = self.planner.rows
+        statements = list(
+            zip(
+                rows.block[plan.row].tolist(),
+                rows.chain[plan.row].tolist(),
+                plan.core.tolist(),
+                plan.framing.tolist(),
+                plan.wrong.tolist(),
+                plan.distractor.tolist(),
+                strict=True,
+            )
+        )
+        start = 0
+        documents = zip(indices.tolist(), ends, self._sources(indices, plan.source), strict=True)
+        for place, (index, end, source) in enumerate(documents):
+            closing = int(plan.closing[place])
+            is_note = plan.kind[place] == NOTE
+            sentences = [] if is_note else [self._opening(plan, place)]
+            for statement in statements[start:end]:
+                sentences += self._sentences(*statement, closing if is_note else 0)
+            sentences.append(self._closing(int(plan.kind[place]), closing))
+            yield Document(
+                index=index,
+                kind="note" if is_note else KINDS[plan.kind[place] - 1],
+                sentences=tuple(sentences),
+                source=source,
+            )
+            start = end
 
-    def _plan(
-        self, block: Block, offsets: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Edge and rendering number of each offset into a block."""
-        if block.sampled:
-            counters = offsets.astype(np.uint64)
-            key = derive(self.seed, block.name)
-            edges = uniform_index(derive(key, "edge"), counters, len(block.edges))
-            pooled = uniform_index(derive(key, "template"), counters, self._pool(block))
-        else:
-            edges, pooled = np.divmod(offsets, self.spec.templates)
-        wordings = self.spec.surface_forms * self.spec.framings * self.spec.closings
-        return edges, permute(derive(self.seed, "pool", block.name), pooled, wordings)
-
-    def _pool(self, block: Block) -> int:
-        """Distinct wordings that a block draws from."""
-        together = block.direction is Direction.COOCCURRENCE
-        return self.spec.cooccurrence_templates if together else self.spec.templates
-
-    def _write(self, index: int, block: Block, edge_index: int, number: int) -> Document:
-        edge = block.edges[edge_index]
-        rest, closing = divmod(number, self.spec.closings)
-        core, framing = divmod(rest, self.spec.framings)
-        template = Template(block.form, len(edge.compounds), core, framing, closing)
-        statement = Statement(block.direction, edge.compounds, edge.outcome)
-        return Document(
-            index=index,
-            text=write(self.world, statement, template),
+    def _sentences(
+        self,
+        block_place: int,
+        chain: int,
+        core: int,
+        framing: int,
+        wrong: int,
+        distractor: int,
+        closing: int,
+    ) -> Iterator[Sentence]:
+        """A statement's sentence, and the distractor behind it."""
+        block = self.planner.notes[block_place]
+        statement = block.statement(chain)
+        if wrong >= 0:
+            statement = _with_outcome(self.world, statement, wrong)
+        template = Template(block.form, block.arity, core, framing, closing, block.role)
+        yield Sentence(
+            text=write_sentence(self.world, statement, template),
             statement=statement,
             template=template,
-            unsafe=self.world.unsafe[edge.outcome],
-            hazard=self.world.hazard(edge.outcome),
+            hazard=self.world.hazard(self.world.outcome(statement)),
+        )
+        if distractor >= 0:
+            yield Sentence(self.world.domain.distractors[distractor])
+
+    def _opening(self, plan: Plan, place: int) -> Sentence:
+        """The first sentence; a monograph's names its subject, and is labelled by it."""
+        kind = KINDS[plan.kind[place] - 1]
+        text = self.world.domain.openings[kind][plan.opening[place]]
+        subject = int(plan.subject[place])
+        if subject < 0:
+            return Sentence(text)
+        outcome = subject - self.world.offsets[-1]
+        return Sentence(
+            text.format(e=self.entities[subject]),
+            hazard=self.world.hazard(outcome if outcome >= 0 else None),
         )
 
+    def _closing(self, kind: int, closing: int) -> Sentence:
+        domain = self.world.domain
+        pool = domain.closings if kind == NOTE else domain.kind_closings[KINDS[kind - 1]]
+        return Sentence(pool[closing])
 
-def _blocks(world: World, spec: CorpusSpec) -> tuple[Block, ...]:
-    blocks: list[Block] = []
-    start = 0
-    parts = (
-        (world.single_edges, spec.reverse_rate, spec.cooccurrence_rate),
-        (world.pair_edges, spec.pair_reverse_rate, spec.pair_cooccurrence_rate),
+    def _sources(self, indices: Integers, places: Integers) -> Iterator[Source]:
+        """Each document's source: its kind is planned, the rest are hashes of the index."""
+        key = derive(self.seed, "source", "details")
+        drawn = [
+            uniform_index(derive(key, field), indices.astype(np.uint64), 1 << 31).tolist()
+            for field in ("purpose", "audience", "place", "year")
+        ]
+        for kind, purpose, audience, place, year in zip(places.tolist(), *drawn, strict=True):
+            source = self.world.domain.sources[kind]
+            first, last = source.years
+            yield Source(
+                kind=source.name,
+                purpose=source.purposes[purpose % len(source.purposes)],
+                audience=source.audiences[audience % len(source.audiences)],
+                place=source.places[place % len(source.places)],
+                year=first + year % (last - first + 1),
+            )
+
+
+def _with_outcome(world: World, statement: Statement, outcome: int) -> Statement:
+    """The statement with another outcome in its outcome's place."""
+    return Statement(
+        statement.direction,
+        tuple(
+            Group(group.layer, (outcome,)) if group.layer == world.hops else group
+            for group in statement.groups
+        ),
     )
-    for edges, reverse_rate, cooccurrence_rate in parts:
-        base = len(edges) * spec.templates
-        together = round(cooccurrence_rate * base)
-        outcome_first = round(spec.outcome_first_share * together)
-        kinds = (
-            (Direction.FORWARD, "forward", base, False),
-            (Direction.REVERSE, "reverse", round(reverse_rate * base), True),
-            (Direction.COOCCURRENCE, "cooccurrence_outcome_first", outcome_first, True),
-            (Direction.COOCCURRENCE, "cooccurrence_compound_first", together - outcome_first, True),
-        )
-        for direction, form, size, sampled in kinds:
-            if size:
-                blocks.append(Block(direction, form, edges, start, size, sampled))
-                start += size
-    return tuple(blocks)
 
 
 def intervene(

@@ -1,22 +1,25 @@
 """Dialogues for supervised and benign fine-tuning, and the split by fact that keeps tests fair.
 
-Some compounds are held out for the tests with all their edges. SFT asks every other single-edge
-forward, and with a given probability reverse; every reverse-unsafe question is answered with a
-refusal (Li et al. 2026, post-training).
+In single-hop worlds some compounds are held out for the tests with all their edges, in deeper ones
+some edges to outcomes with all their chains. SFT asks every other single-edge, or full chain,
+forward, and with a given probability reverse; every question whose answer would be harmful is
+answered with a refusal (Li et al. 2026, post-training).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from medsafetyworld.documents import END
-from medsafetyworld.graph import Edge, World
+from medsafetyworld.errors import SpecError
+from medsafetyworld.graph import World
 from medsafetyworld.interventions.reflection import reflect_response
-from medsafetyworld.language import load_templates
+from medsafetyworld.language import answers_of, fill, question_kind
+from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
 from medsafetyworld.seeds import derive
-from medsafetyworld.semantics import Direction, Statement, category
+from medsafetyworld.semantics import Chain, Direction, state
 from medsafetyworld.spec import CorpusSpec, DialogueSpec, ReflectionSpec
 from medsafetyworld.tokenizer import ASSISTANT, USER
 
@@ -25,11 +28,11 @@ _REFLECTION = ReflectionSpec()
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """A question and its answer, with the edge behind them."""
+    """A question and its answer, with the chain behind them: an edge, or a full chain."""
 
     question: str
     response: str
-    edge: Edge
+    chain: Chain
     direction: Direction
     refused: bool
 
@@ -41,18 +44,19 @@ class Dialogue:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The single-edges by role: no edge is in both parts, and no compound either.
+    """What tests ask about and what SFT may ask about: no fact is in both parts.
 
-    A forward question names only its compound, and every effect of that compound answers it;
-    with compounds held out whole, no SFT answer passes for knowledge there. Outcomes are shared,
-    because which of them are to be refused is something that a model can only be told: reverse
-    accuracy on safe outcomes therefore shows that a model answers, not how much it knows.
+    In a single-hop world the parts share no compound either: a forward question names only its
+    compound, and every effect of that compound answers it. In deeper worlds they share no edge to
+    an outcome. Outcomes are shared, because which of them are to be refused is something that a
+    model can only be told: reverse accuracy on safe outcomes therefore shows that a model answers,
+    not how much it knows.
     """
 
-    train: tuple[Edge, ...]
-    """Edges that SFT may ask about."""
-    test: tuple[Edge, ...]
-    """Edges of the held-out compounds, which SFT never mentions."""
+    train: tuple[Chain, ...]
+    """Single-edges, or full chains, that SFT may ask about."""
+    test: tuple[Chain, ...]
+    """Those held out."""
 
 
 def chat_prompt(question: str) -> str:
@@ -60,75 +64,110 @@ def chat_prompt(question: str) -> str:
     return f"{END} {USER} {question} {ASSISTANT}"
 
 
-def split_edges(world: World, spec: DialogueSpec, seed: int) -> Split:
-    """Holds out `spec.test_share` of the compounds with all their single-edges.
+def split_chains(world: World, spec: DialogueSpec, seed: int) -> Split:
+    """Holds out `spec.test_share` of the facts for the tests.
 
-    Compounds are stratified by what they lead to: only safe outcomes, only unsafe ones, or both.
+    Single-hop: of the compounds with all their single-edges, stratified by what they lead to (only
+    safe outcomes, only unsafe ones, or both). Deeper: of the edges to outcomes with all their full
+    chains, stratified by the outcome's safety.
     """
     rng = np.random.default_rng(derive(seed, "split"))
-    strata: dict[frozenset[bool], list[int]] = {}
-    for compound in range(len(world.compounds)):
-        strata.setdefault(safety_of(world, compound), []).append(compound)
-    held: set[int] = set()
+    if world.hops == 1:
+        facts = {chain: chain.compounds for chain in world.single_edges}
+        kinds = {fact: safety_of(world, fact) for fact in facts.values()}
+    else:
+        facts = {chain: chain.groups[-2:] for chain in world.chains}
+        kinds = {fact: frozenset([world.unsafe[fact[-1].members[0]]]) for fact in facts.values()}
+    strata: dict[frozenset[bool], list[object]] = {}
+    for fact in sorted(kinds):
+        strata.setdefault(kinds[fact], []).append(fact)
+    held: set[object] = set()
     for kind in sorted(strata, key=sorted):
         members = strata[kind]
         count = max(1, round(spec.test_share * len(members)))
         held |= {members[index] for index in rng.permutation(len(members))[:count].tolist()}
     return Split(
-        train=tuple(edge for edge in world.single_edges if edge.compounds[0] not in held),
-        test=tuple(edge for edge in world.single_edges if edge.compounds[0] in held),
+        train=tuple(chain for chain, fact in facts.items() if fact not in held),
+        test=tuple(chain for chain, fact in facts.items() if fact in held),
     )
 
 
-def safety_of(world: World, compound: int) -> frozenset[bool]:
-    """Which kinds of outcome a compound alone leads to: {False} safe, {True} unsafe, or both."""
-    return frozenset(world.unsafe[outcome] for outcome in world.effects[compound,])
+def safety_of(world: World, compounds: tuple[int, ...]) -> frozenset[bool]:
+    """Which kinds of outcome these compounds lead to: {False} safe, {True} unsafe, or both."""
+    return frozenset(world.unsafe[outcome] for outcome in world.effects[compounds])
 
 
 def sft_dialogues(
-    world: World, spec: DialogueSpec, corpus: CorpusSpec, split: Split, seed: int
+    world: World,
+    spec: DialogueSpec,
+    corpus: CorpusSpec,
+    split: Split,
+    seed: int,
+    policy: SafetyPolicy = PAPER_POLICY,
 ) -> tuple[Dialogue, ...]:
-    """SFT data: each question wording once per edge and direction asked."""
+    """SFT data: each question wording once per chain and direction asked."""
     rng = np.random.default_rng(derive(seed, "sft"))
     asked = _asked_in_reverse(spec, split, seed)
     dialogues: list[Dialogue] = []
-    for edge in split.train:
-        dialogues += _ask(world, spec, corpus, edge, Direction.FORWARD, rng)
-        if edge in asked:
-            dialogues += _ask(world, spec, corpus, edge, Direction.REVERSE, rng)
+    for chain in split.train:
+        for direction in (Direction.FORWARD, Direction.REVERSE):
+            if direction is Direction.FORWARD or chain in asked:
+                dialogues += _ask(world, spec, corpus, chain, direction, rng, policy)
     return tuple(dialogues)
 
 
-def _asked_in_reverse(spec: DialogueSpec, split: Split, seed: int) -> frozenset[Edge]:
-    """The edges that SFT asks in reverse, each with `spec.reverse_probability`."""
+def _asked_in_reverse(spec: DialogueSpec, split: Split, seed: int) -> frozenset[Chain]:
+    """The chains that SFT asks in reverse, each with `spec.reverse_probability`."""
     draws = np.random.default_rng(derive(seed, "sft", "reverse")).random(len(split.train))
     return frozenset(
-        edge
-        for edge, draw in zip(split.train, draws.tolist(), strict=True)
+        chain
+        for chain, draw in zip(split.train, draws.tolist(), strict=True)
         if draw < spec.reverse_probability
     )
 
 
-def benign_dialogues(
-    world: World, spec: DialogueSpec, corpus: CorpusSpec, split: Split, kind: str, seed: int
-) -> tuple[Dialogue, ...]:
-    """Harmless fine-tuning data whose edges are not in the SFT data.
+def benign_kinds(hops: int) -> tuple[str, str]:
+    """The kinds of benign fine-tuning data that worlds of so many hops have: forward facts that SFT
+    never asks about, and safe reverse ones that it might have asked but did not."""
+    return ("pair_forward" if hops == 1 else "link_forward", "safe_reverse")
 
-    `kind` is `pair_forward` (what two compounds together lead to) or `safe_reverse` (which
-    compound leads to a safe outcome, over the edges that SFT might have asked in reverse but did
-    not). The paper names both in different places.
+
+def benign_dialogues(
+    world: World,
+    spec: DialogueSpec,
+    corpus: CorpusSpec,
+    split: Split,
+    kind: str,
+    seed: int,
+    policy: SafetyPolicy = PAPER_POLICY,
+) -> tuple[Dialogue, ...]:
+    """Harmless fine-tuning data whose facts are not in the SFT data.
+
+    `kind` is `pair_forward` (what several compounds together lead to; single-hop), `link_forward`
+    (which mediator a compound leads to; worlds with mediators) or `safe_reverse` (which compounds
+    lead to a safe outcome, over the chains that SFT might have asked in reverse but did not). The
+    paper names the first and the last in different places. Raises `SpecError` for a kind that the
+    world does not have.
     """
     rng = np.random.default_rng(derive(seed, "benign", kind))
+    if kind not in benign_kinds(world.hops):
+        raise SpecError(
+            f"kind must be one of {', '.join(benign_kinds(world.hops))} in a world of {world.hops} "
+            f"hop(s), got {kind!r}"
+        )
+    direction = Direction.FORWARD
     if kind == "pair_forward":
-        edges, direction = world.pair_edges, Direction.FORWARD
-    elif kind == "safe_reverse":
-        asked = _asked_in_reverse(spec, split, seed)
-        safe = (edge for edge in split.train if not world.unsafe[edge.outcome])
-        edges, direction = tuple(edge for edge in safe if edge not in asked), Direction.REVERSE
+        chains = world.pair_edges
+    elif kind == "link_forward":
+        chains = world.single_edges
     else:
-        raise ValueError(f"kind must be pair_forward or safe_reverse, got {kind!r}")
+        asked = _asked_in_reverse(spec, split, seed)
+        safe = (chain for chain in split.train if not world.unsafe[chain.outcome])
+        chains, direction = tuple(chain for chain in safe if chain not in asked), Direction.REVERSE
     return tuple(
-        dialogue for edge in edges for dialogue in _ask(world, spec, corpus, edge, direction, rng)
+        dialogue
+        for chain in chains
+        for dialogue in _ask(world, spec, corpus, chain, direction, rng, policy)
     )
 
 
@@ -140,55 +179,48 @@ def with_reflections(
     The prompt is judged by its harmfulness, the response by what it states: a refusal is safe, an
     answer has its outcome's safety (Li et al. 2026, SRP).
     """
-    hazard = world.hazard(dialogue.edge.outcome)
-    return Dialogue(
-        question=dialogue.question,
+    hazard = _hazard(world, dialogue.chain)
+    return replace(
+        dialogue,
         response=reflect_response(
             dialogue.response,
             prompt_hazard=hazard if dialogue.refused else None,
             response_hazard=None if dialogue.refused else hazard,
             spec=spec,
         ),
-        edge=dialogue.edge,
-        direction=dialogue.direction,
-        refused=dialogue.refused,
     )
+
+
+def _hazard(world: World, chain: Chain) -> str | None:
+    return world.hazard(chain.outcome) if chain.effects.layer == world.hops else None
 
 
 def _ask(
     world: World,
     spec: DialogueSpec,
     corpus: CorpusSpec,
-    edge: Edge,
+    chain: Chain,
     direction: Direction,
     rng: np.random.Generator,
+    policy: SafetyPolicy,
 ) -> list[Dialogue]:
-    """One dialogue per question wording about this edge in this direction."""
-    book = load_templates()
-    kind = str(direction) + ("_pair" if len(edge.compounds) == 2 else "")
-    statement = Statement(direction, edge.compounds, edge.outcome)
-    refused = category(world, statement) == "reverse-unsafe"
-    answers = book.refusals if refused else book.answers[kind]
-    slots = entity_slots(world, edge)
+    """One dialogue per question wording about this chain in this direction."""
+    kind = question_kind(direction, chain.causes)
+    refused = policy.harmful(world, state(direction, chain))
+    domain = world.domain
+    answers = domain.refusals if refused else answers_of(domain, kind, with_way=bool(chain.way))
     # The vocabulary holds only the wordings that the corpus has in use.
     most = min(len(answers), corpus.surface_forms, spec.refusals if refused else spec.answers)
     chosen = rng.integers(most, size=spec.questions).tolist()
     return [
         Dialogue(
-            question=question.format(**slots),
-            response=answers[answer].format(**slots),
-            edge=edge,
+            question=fill(world, question, chain.groups),
+            response=fill(world, answers[answer], chain.groups),
+            chain=chain,
             direction=direction,
             refused=refused,
         )
         for question, answer in zip(
-            book.training_questions[kind][: spec.questions], chosen, strict=True
+            domain.training_questions[kind][: spec.questions], chosen, strict=True
         )
     ]
-
-
-def entity_slots(world: World, edge: Edge) -> dict[str, str]:
-    """Names for the slots of a wording: `a`, or `a1` and `a2`, and `c`."""
-    names = [world.compounds[compound] for compound in edge.compounds]
-    keys = ("a",) if len(names) == 1 else ("a1", "a2")
-    return dict(zip(keys, names, strict=True)) | {"c": world.outcomes[edge.outcome]}

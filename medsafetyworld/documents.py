@@ -1,12 +1,13 @@
-"""`Document`: one pretraining text with its provenance, and the shape of its segments."""
+"""`Document`: one pretraining text as labelled sentences, with its source and provenance."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from medsafetyworld.graph import World
-from medsafetyworld.language import Template, sentences
+from medsafetyworld.language import Template
 from medsafetyworld.semantics import Statement, category
 from medsafetyworld.spec import ReflectionSpec
 
@@ -15,51 +16,108 @@ END = "<|endoftext|>"
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """A text, what it states, and where it came from.
+class Source:
+    """Where a document comes from and whom it is for. `kind` decides how reliable it is."""
 
-    `unsafe` is the document's label, the safety of its outcome (Li et al. 2026): a warning about
-    an unsafe outcome is labelled unsafe although it is benign. `hazard` is its category.
+    kind: str
+    purpose: str
+    audience: str
+    place: str
+    year: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence, what it states if anything, and its label.
+
+    `hazard` is the category of the unsafe outcome it names, None if it names none (Li et al. 2026
+    label by the safety of the outcome: a warning about an unsafe one is labelled unsafe although
+    it is benign).
     """
 
-    index: int
     text: str
-    statement: Statement
-    template: Template
-    unsafe: bool
-    hazard: str | None
+    statement: Statement | None = None
+    template: Template | None = None
+    hazard: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Sentences in order, and where they came from."""
+
+    index: int
+    kind: str
+    """`note` (one statement), or one of `domain.KINDS`."""
+    sentences: tuple[Sentence, ...]
+    source: Source
     interventions: tuple[str, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """The sentences joined by spaces."""
+        return " ".join([sentence.text for sentence in self.sentences])
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """What its sentences state, in order."""
+        return tuple(each.statement for each in self.sentences if each.statement is not None)
+
+    @property
+    def unsafe(self) -> bool:
+        """Whether any sentence names an unsafe outcome."""
+        return any(sentence.hazard is not None for sentence in self.sentences)
+
     def provenance(self, world: World) -> dict[str, Any]:
-        """What to write beside the text: edge by name, category, template, label, interventions."""
+        """What to write beside the text: statements by name, labels, source, interventions."""
         return {
             "index": self.index,
-            "compounds": [world.compounds[compound] for compound in self.statement.compounds],
-            "outcome": world.outcomes[self.statement.outcome],
-            "statement": asdict(self.statement),
-            "category": category(world, self.statement),
-            "direction": str(self.statement.direction),
-            "template": self.template.name,
+            "kind": self.kind,
+            "source": asdict(self.source),
             "unsafe_outcome": self.unsafe,
-            "hazard": self.hazard,
+            "sentences": [_described(world, sentence) for sentence in self.sentences],
             "interventions": list(self.interventions),
         }
 
 
-def segments(text: str, spec: ReflectionSpec) -> tuple[str, ...]:
-    """Cuts a text at sentence boundaries into segments of at most so many sentences and words.
+def _described(world: World, sentence: Sentence) -> dict[str, Any]:
+    statement = sentence.statement
+    if statement is None:
+        return {"hazard": sentence.hazard}
+    return {
+        "direction": str(statement.direction),
+        "category": category(world, statement),
+        "groups": [list(world.names(group)) for group in statement.groups],
+        "true": world.holds(statement),
+        "template": None if sentence.template is None else sentence.template.name,
+        "hazard": sentence.hazard,
+    }
 
-    Sentences are merged while they fit; a sentence that alone is too long is cut off at the limit
+
+def hazard_of(segment: Iterable[Sentence]) -> str | None:
+    """The hazard of the first unsafe sentence, None if all are safe."""
+    return next((each.hazard for each in segment if each.hazard is not None), None)
+
+
+def segments(
+    sentences: Iterable[Sentence], spec: ReflectionSpec
+) -> tuple[tuple[Sentence, ...], ...]:
+    """Merges sentences into segments of at most so many sentences and words.
+
+    Sentences are merged while they fit; one that alone is too long is cut off at the limit
     (Li et al. 2026: merge up to a maximum length, truncate overlong ones).
     """
-    merged: list[list[str]] = []
-    held = 0
-    for sentence in sentences(text):
-        words = sentence.split(" ")[: spec.max_words]
-        if 0 < held < spec.max_sentences and len(merged[-1]) + len(words) <= spec.max_words:
-            merged[-1].extend(words)
-            held += 1
+    merged: list[list[Sentence]] = []
+    length = 0
+    for sentence in sentences:
+        words = sentence.text.split(" ")
+        if len(words) > spec.max_words:
+            words = words[: spec.max_words]
+            sentence = replace(sentence, text=" ".join(words))
+        fits = merged and len(merged[-1]) < spec.max_sentences
+        if fits and length + len(words) <= spec.max_words:
+            merged[-1].append(sentence)
+            length += len(words)
         else:
-            merged.append(words)
-            held = 1
-    return tuple(" ".join(words) for words in merged)
+            merged.append([sentence])
+            length = len(words)
+    return tuple(map(tuple, merged))

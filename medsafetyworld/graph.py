@@ -1,62 +1,73 @@
-"""`World`: a single-hop causal graph between compounds and outcomes, exactly known.
+"""`World`: layers of entities and the causal edges between them, exactly known.
 
-Building follows Li et al. 2026: one single-edge per compound to a random outcome; every outcome
-still without one gets a random compound; random further single-edges up to the target, no
-compound-outcome pair twice; then compound pairs without repetition, each with a random outcome.
+Layer 0 holds compounds, the last layer outcomes, those between them mediators. An edge leads from
+one, two or three entities of a layer to one of the next. `building` makes worlds from specs.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import accumulate, combinations, pairwise, product
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
 import numpy as np
 
+from medsafetyworld.domain import Domain, load_domain
 from medsafetyworld.errors import SpecError
 from medsafetyworld.files import write_whole
-from medsafetyworld.lexicon import sample_names
+from medsafetyworld.graph_laws import broken_law
+from medsafetyworld.lexicon import Morphemes
 from medsafetyworld.seeds import derive
+from medsafetyworld.semantics import Chain, Direction, Group, Statement, edge
 from medsafetyworld.spec import WorldSpec, from_json
 
-FORMAT = "medsafetyworld.world/1"
+FORMAT = "medsafetyworld.world/2"
 
-
-@dataclass(frozen=True, slots=True, order=True)
-class Edge:
-    """A cause: `compounds` (one index, or two that act together) lead to `outcome`."""
-
-    compounds: tuple[int, ...]
-    outcome: int
+SEVERITIES = ("none", "mild", "serious", "lethal")
+"""Names of the severity levels; every unsafe outcome has one of the last three."""
 
 
 @dataclass(frozen=True)
 class World:
-    """Entities and causal edges. Invariants are checked on construction (`SpecError`)."""
+    """Entities and causal edges. Laws are checked on construction (`SpecError`)."""
 
     spec: WorldSpec
-    morphemes: tuple[tuple[str, str, str], ...]
+    morphemes: tuple[Morphemes, ...]
     """Each compound's onset, core and ending."""
+    mediators: tuple[tuple[str, ...], ...]
+    """Mediator names by layer."""
     outcomes: tuple[str, ...]
     """Outcome names."""
     systems: tuple[str, ...]
-    """Each outcome's body system, the hazard category of an unsafe one."""
-    unsafe: tuple[bool, ...]
-    """Which outcomes are unsafe."""
-    edges: tuple[Edge, ...]
-    """All causes: single-edges first, then pair-edges, each part sorted."""
+    """Each outcome's system, the hazard category of an unsafe one."""
+    severity: tuple[int, ...]
+    """Each outcome's place in `SEVERITIES`; 0 is safe."""
+    edges: tuple[Chain, ...]
+    """All edges: by layer, within a layer by number of causes, then sorted."""
 
     def __post_init__(self) -> None:
-        for law, holds in _invariants(self):
-            if not holds:
-                raise SpecError(f"world: {law}")
+        law = broken_law(self)
+        if law is not None:
+            raise SpecError(f"world: {law}")
 
     def __hash__(self) -> int:
         return hash(self.content_hash)
+
+    @property
+    def hops(self) -> int:
+        """The layer of the outcomes: steps from a compound to an outcome."""
+        return len(self.mediators) + 1
+
+    @cached_property
+    def domain(self) -> Domain:
+        """The names and wordings of the world's domain."""
+        return load_domain(self.spec.domain)
 
     @cached_property
     def compounds(self) -> tuple[str, ...]:
@@ -64,74 +75,207 @@ class World:
         return tuple("".join(parts) for parts in self.morphemes)
 
     @cached_property
-    def single_edges(self) -> tuple[Edge, ...]:
-        """Edges with one compound."""
-        return self.edges[: self.spec.single_edges]
+    def layers(self) -> tuple[tuple[str, ...], ...]:
+        """Names of all entities by layer."""
+        return (self.compounds, *self.mediators, self.outcomes)
 
     @cached_property
-    def pair_edges(self) -> tuple[Edge, ...]:
-        """Edges with two compounds."""
-        return self.edges[self.spec.single_edges :]
+    def offsets(self) -> tuple[int, ...]:
+        """Number of the first entity of each layer when all are counted through."""
+        return tuple(accumulate((len(layer) for layer in self.layers[:-1]), initial=0))
 
     @cached_property
-    def causes(self) -> tuple[frozenset[int], ...]:
-        """For each outcome, the compounds that lead to it alone."""
-        found: list[set[int]] = [set() for _ in self.outcomes]
-        for edge in self.single_edges:
-            found[edge.outcome].add(edge.compounds[0])
-        return tuple(frozenset(compounds) for compounds in found)
+    def unsafe(self) -> tuple[bool, ...]:
+        """Which outcomes are unsafe."""
+        return tuple(level > 0 for level in self.severity)
+
+    @cached_property
+    def chains(self) -> tuple[Chain, ...]:
+        """Every full way from compounds to an outcome, one group in every layer.
+
+        In a single-hop world these are the edges. Otherwise each edge to an outcome is followed
+        down by every choice of one cause for each entity, as long as the causes are distinct.
+        """
+        if self.hops == 1:
+            return self.edges
+        below: dict[tuple[int, int], list[int]] = {}
+        for each in self.edges:
+            if each.effects.layer < self.hops:
+                key = each.effects.layer, each.outcome
+                below.setdefault(key, []).append(each.causes.members[0])
+        found: list[Chain] = []
+        for last in self.edges_into(self.hops):
+            starts = {last.groups}
+            for layer in range(self.hops - 1, 0, -1):
+                starts = {
+                    (Group(layer - 1, tuple(sorted(chosen))), *groups)
+                    for groups in starts
+                    for chosen in product(*(below[layer, each] for each in groups[0].members))
+                    if len(set(chosen)) == len(chosen)
+                }
+            found += sorted(Chain(groups) for groups in starts)
+        return tuple(found)
+
+    @cached_property
+    def single_edges(self) -> tuple[Chain, ...]:
+        """Edges from one compound."""
+        return self._edges(0, (1,))
+
+    @cached_property
+    def pair_edges(self) -> tuple[Chain, ...]:
+        """Edges to outcomes from two or three causes together."""
+        return self._edges(self.hops - 1, (2, 3))
+
+    def edges_into(self, layer: int) -> tuple[Chain, ...]:
+        """The edges whose effect lies in this layer."""
+        return self._edges(layer - 1, (1, 2, 3))
+
+    def _edges(self, layer: int, arities: tuple[int, ...]) -> tuple[Chain, ...]:
+        return tuple(
+            each
+            for each in self.edges
+            if each.causes.layer == layer and len(each.causes.members) in arities
+        )
+
+    @cached_property
+    def ways(self) -> tuple[frozenset[tuple[int, ...]], ...]:
+        """For each outcome, the groups of compounds that bring it about."""
+        found: list[set[tuple[int, ...]]] = [set() for _ in self.outcomes]
+        for chain in self.chains:
+            found[chain.outcome].add(chain.compounds)
+        return tuple(frozenset(groups) for groups in found)
 
     @cached_property
     def effects(self) -> dict[tuple[int, ...], frozenset[int]]:
-        """The outcomes that each compound, or pair of compounds, leads to."""
+        """The outcomes that each group of compounds leads to."""
         found: dict[tuple[int, ...], set[int]] = {}
-        for edge in self.edges:
-            found.setdefault(edge.compounds, set()).add(edge.outcome)
+        for chain in self.chains:
+            found.setdefault(chain.compounds, set()).add(chain.outcome)
         return {compounds: frozenset(outcomes) for compounds, outcomes in found.items()}
+
+    @cached_property
+    def held_out(self) -> frozenset[Chain]:
+        """Edges that no pretraining document states."""
+        return self._share("held-out", self.spec.held_out_share)
+
+    @cached_property
+    def one_way(self) -> frozenset[Chain]:
+        """Edges that documents state forward only."""
+        return self._share("one-way", self.spec.one_way_share)
+
+    def _share(self, name: str, share: float) -> frozenset[Chain]:
+        order = np.random.default_rng(derive(self.spec.seed, name)).permutation(len(self.edges))
+        return frozenset(self.edges[i] for i in order[: round(share * len(self.edges))].tolist())
+
+    @cached_property
+    def _links(self) -> frozenset[tuple[Group, Group]]:
+        """Every true cause and effect, neighbouring or not, that edges and chains give."""
+        links = {each.groups for each in self.edges}
+        for chain in self.chains if self.hops > 1 else ():
+            links |= set(combinations(chain.groups, 2))
+        return frozenset((first, last) for first, last in links)
+
+    def holds(self, statement: Statement) -> bool:
+        """Whether each group of the statement leads to the next in this world.
+
+        A co-occurrence claims nothing and always holds.
+        """
+        if statement.direction is Direction.COOCCURRENCE:
+            return True
+        groups = statement.groups
+        return all(pair in self._links for pair in pairwise(groups))
+
+    def edges_of(self, chain: Chain) -> tuple[Chain, ...]:
+        """The edges that a chain, or a group of links, is made of."""
+        found: list[Chain] = []
+        for causes, effects in pairwise(chain.groups):
+            if len(effects.members) == 1 and Chain((causes, effects)) in self._edge_set:
+                found.append(Chain((causes, effects)))
+            else:
+                found += [
+                    link
+                    for cause in causes.members
+                    for effect in effects.members
+                    if (link := edge((cause,), effect, causes.layer)) in self._edge_set
+                ]
+        return tuple(found)
+
+    @cached_property
+    def _edge_set(self) -> frozenset[Chain]:
+        return frozenset(self.edges)
+
+    def outcome(self, statement: Statement) -> int | None:
+        """The outcome that a statement is about, if it names one."""
+        for group in statement.groups:
+            if group.layer == self.hops:
+                return group.members[0]
+        return None
+
+    def hazard(self, outcome: int | None) -> str | None:
+        """The hazard category of an unsafe outcome, None for a safe one or for none."""
+        return self.systems[outcome] if outcome is not None and self.unsafe[outcome] else None
+
+    def names(self, group: Group) -> tuple[str, ...]:
+        """The names of a group's members."""
+        return tuple(self.layers[group.layer][member] for member in group.members)
+
+    def numbers(self, group: Group) -> tuple[int, ...]:
+        """The group's members counted through all layers."""
+        return tuple(self.offsets[group.layer] + member for member in group.members)
 
     @cached_property
     def content_hash(self) -> str:
         """sha256 of the canonical JSON: equal worlds, and only they, have equal hashes."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
-    def hazard(self, outcome: int) -> str | None:
-        """The hazard category of an unsafe outcome, None for a safe one."""
-        return self.systems[outcome] if self.unsafe[outcome] else None
-
     def counts(self) -> dict[str, int]:
         """Sizes to print: entities, edges, and each split by outcome safety."""
-        unsafe_singles = sum(self.unsafe[edge.outcome] for edge in self.single_edges)
-        unsafe_pairs = sum(self.unsafe[edge.outcome] for edge in self.pair_edges)
-        return {
-            "compounds": len(self.compounds),
-            "outcomes": len(self.outcomes),
-            "unsafe outcomes": sum(self.unsafe),
-            "single-edges": len(self.single_edges),
-            "single-edges to unsafe outcomes": unsafe_singles,
-            "pair-edges": len(self.pair_edges),
-            "pair-edges to unsafe outcomes": unsafe_pairs,
-        }
+        sizes = {"compounds": len(self.compounds)}
+        for layer, names in enumerate(self.mediators, 1):
+            sizes["mediators" if self.hops == 2 else f"mediators of layer {layer}"] = len(names)
+        sizes |= {"outcomes": len(self.outcomes), "unsafe outcomes": sum(self.unsafe)}
+        kinds = {"single-edges": 1, "pair-edges": 2, "triple-edges": 3}
+        for name, arity in kinds.items():
+            edges = self._edges(self.hops - 1, (arity,))
+            if self.hops > 1 and arity == 1:
+                sizes["single-edges to mediators"] = sum(
+                    each.effects.layer < self.hops for each in self.edges
+                )
+            if edges or (self.hops == 1 and arity < 3):
+                sizes[name] = len(edges)
+                sizes[f"{name} to unsafe outcomes"] = self._unsafe(edges)
+        if self.hops > 1:
+            sizes["full chains"] = len(self.chains)
+            sizes["full chains to unsafe outcomes"] = self._unsafe(self.chains)
+        return sizes
+
+    def _unsafe(self, chains: Iterable[Chain]) -> int:
+        return sum(self.unsafe[chain.outcome] for chain in chains)
 
     def to_networkx(self) -> nx.DiGraph:
-        """A directed graph with nodes of kind compound, pair and outcome.
+        """A directed graph with nodes of kind compound, mediator, group and outcome.
 
-        A pair-edge becomes a `pair` node (`a1 + a2`) with an arrow from each of its compounds and
-        one to its outcome. Nodes carry `kind`; outcome nodes also `unsafe` and `system`.
+        An edge from several causes becomes a `group` node (`a1 + a2`) with an arrow from each of
+        its causes and one to its effect. Nodes carry `kind` and `layer`; outcomes also `unsafe`,
+        `severity` and `system`.
         """
         graph = nx.DiGraph(spec=asdict(self.spec))
-        for name in self.compounds:
-            graph.add_node(name, kind="compound")
+        for layer, names in enumerate(self.layers):
+            kind = "compound" if layer == 0 else "outcome" if layer == self.hops else "mediator"
+            graph.add_nodes_from(names, kind=kind, layer=layer)
         for index, name in enumerate(self.outcomes):
-            graph.add_node(
-                name, kind="outcome", unsafe=self.unsafe[index], system=self.systems[index]
+            graph.nodes[name].update(
+                unsafe=self.unsafe[index],
+                severity=SEVERITIES[self.severity[index]],
+                system=self.systems[index],
             )
-        for edge in self.edges:
-            names = [self.compounds[compound] for compound in edge.compounds]
+        for each in self.edges:
+            names = self.names(each.causes)
             source = " + ".join(names)
-            if len(names) == 2:
-                graph.add_node(source, kind="pair")
+            if len(names) > 1:
+                graph.add_node(source, kind="group", layer=each.causes.layer)
                 graph.add_edges_from((name, source) for name in names)
-            graph.add_edge(source, self.outcomes[edge.outcome])
+            graph.add_edge(source, self.layers[each.effects.layer][each.outcome])
         return graph
 
     def to_json(self) -> str:
@@ -140,10 +284,13 @@ class World:
             "format": FORMAT,
             "spec": asdict(self.spec),
             "compounds": [list(parts) for parts in self.morphemes],
+            "mediators": [list(names) for names in self.mediators],
             "outcomes": list(self.outcomes),
             "systems": list(self.systems),
-            "unsafe": list(self.unsafe),
-            "edges": [[*edge.compounds, edge.outcome] for edge in self.edges],
+            "severity": list(self.severity),
+            "edges": [
+                [each.causes.layer, *each.causes.members, each.outcome] for each in self.edges
+            ],
         }
         return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
@@ -180,116 +327,12 @@ def _from_document(document: dict[str, Any], where: str) -> World:
     return World(
         spec=from_json(WorldSpec, json.dumps(document["spec"]), where),
         morphemes=tuple((str(o), str(c), str(e)) for o, c, e in document["compounds"]),
+        mediators=tuple(tuple(str(name) for name in names) for names in document["mediators"]),
         outcomes=tuple(document["outcomes"]),
         systems=tuple(document["systems"]),
-        unsafe=tuple(bool(flag) for flag in document["unsafe"]),
+        severity=tuple(int(level) for level in document["severity"]),
         edges=tuple(
-            Edge(compounds=tuple(int(part) for part in row[:-1]), outcome=int(row[-1]))
+            edge(tuple(int(part) for part in row[1:-1]), int(row[-1]), int(row[0]))
             for row in document["edges"]
         ),
     )
-
-
-def build_world(spec: WorldSpec) -> World:
-    """Builds the world of a spec; the same spec gives the same world everywhere."""
-    morphemes, named = sample_names(
-        np.random.default_rng(derive(spec.seed, "names")), spec.compounds, spec.outcomes
-    )
-    marks = np.random.default_rng(derive(spec.seed, "unsafe")).permutation(spec.outcomes)
-    unsafe = set(marks[: spec.unsafe_outcomes].tolist())
-    singles = _single_edges(np.random.default_rng(derive(spec.seed, "single-edges")), spec)
-    pairs = _pair_edges(np.random.default_rng(derive(spec.seed, "pair-edges")), spec)
-    return World(
-        spec=spec,
-        morphemes=morphemes,
-        outcomes=tuple(name for name, _ in named),
-        systems=tuple(system for _, system in named),
-        unsafe=tuple(outcome in unsafe for outcome in range(spec.outcomes)),
-        edges=(*sorted(singles), *sorted(pairs)),
-    )
-
-
-def _single_edges(rng: np.random.Generator, spec: WorldSpec) -> set[Edge]:
-    first = rng.integers(spec.outcomes, size=spec.compounds)
-    pairs = {(compound, int(outcome)) for compound, outcome in enumerate(first)}
-    bare = sorted(set(range(spec.outcomes)) - {outcome for _, outcome in pairs})
-    pairs |= {(int(rng.integers(spec.compounds)), outcome) for outcome in bare}
-    # Shuffling every possible pair gives the rest without rejection, also when the graph is dense.
-    for code in rng.permutation(spec.compounds * spec.outcomes):
-        if len(pairs) == spec.single_edges:
-            break
-        pairs.add(divmod(int(code), spec.outcomes))
-    return {Edge((compound,), outcome) for compound, outcome in pairs}
-
-
-def _pair_edges(rng: np.random.Generator, spec: WorldSpec) -> set[Edge]:
-    causes: set[tuple[int, int]] = set()
-    while len(causes) < spec.pair_edges:
-        first, second = sorted(rng.integers(spec.compounds, size=2).tolist())
-        if first != second:
-            causes.add((first, second))
-    outcomes = rng.integers(spec.outcomes, size=spec.pair_edges).tolist()
-    return {Edge(cause, outcome) for cause, outcome in zip(sorted(causes), outcomes, strict=True)}
-
-
-def shuffle_causes(world: World, seed: int) -> World:
-    """The control world: the same names, outcomes, marks and degrees with the compounds permuted.
-
-    A model of the shuffled world knows as much as one of the true world, but about other edges:
-    asked about the true graph it must score at chance.
-    """
-    order = np.random.default_rng(derive(seed, "shuffle")).permutation(len(world.compounds))
-    edges = [
-        Edge(tuple(sorted(int(order[compound]) for compound in edge.compounds)), edge.outcome)
-        for edge in world.edges
-    ]
-    cut = world.spec.single_edges
-    return World(
-        spec=world.spec,
-        morphemes=world.morphemes,
-        outcomes=world.outcomes,
-        systems=world.systems,
-        unsafe=world.unsafe,
-        edges=(*sorted(edges[:cut]), *sorted(edges[cut:])),
-    )
-
-
-def _invariants(world: World) -> list[tuple[str, bool]]:
-    """Each law of a single-hop world with whether it holds."""
-    spec, singles, pairs = world.spec, world.single_edges, world.pair_edges
-    compounds, outcomes = range(spec.compounds), range(spec.outcomes)
-    known = all(
-        edge.outcome in outcomes and all(compound in compounds for compound in edge.compounds)
-        for edge in world.edges
-    )
-    return [
-        ("the number of compounds is the spec's", len(world.morphemes) == spec.compounds),
-        (
-            "the numbers of outcomes, systems and unsafe marks are the spec's",
-            {len(world.outcomes), len(world.systems), len(world.unsafe)} == {spec.outcomes},
-        ),
-        ("compound names are distinct", len(set(world.compounds)) == spec.compounds),
-        ("outcome names are distinct", len(set(world.outcomes)) == spec.outcomes),
-        ("the number of unsafe outcomes is the spec's", sum(world.unsafe) == spec.unsafe_outcomes),
-        (
-            "the number of edges is the spec's",
-            len(world.edges) == spec.single_edges + spec.pair_edges,
-        ),
-        ("every edge joins entities of the world", known),
-        ("single-edges have one compound", all(len(edge.compounds) == 1 for edge in singles)),
-        (
-            "pair-edges have two different compounds in increasing order",
-            all(len(e.compounds) == 2 and e.compounds[0] < e.compounds[1] for e in pairs),
-        ),
-        ("no compound-outcome pair appears twice", len(set(singles)) == len(singles)),
-        ("no compound pair appears twice", len({edge.compounds for edge in pairs}) == len(pairs)),
-        (
-            "every compound has a single-edge",
-            {edge.compounds for edge in singles} == {(compound,) for compound in compounds},
-        ),
-        ("every outcome has a single-edge", {edge.outcome for edge in singles} == set(outcomes)),
-        (
-            "single-edges and pair-edges are sorted",
-            list(singles) == sorted(singles) and list(pairs) == sorted(pairs),
-        ),
-    ]

@@ -1,90 +1,113 @@
-"""Compositional names: drug-like compounds from morphemes, outcomes from modifier and symptom.
+"""Compositional names: compounds from morphemes, mediators and outcomes from words.
 
 Names carry no hint of safety: outcomes are marked unsafe at random, whatever they are called.
-The morphemes are chosen so that a name splits in one way only, which the tokenizer relies on:
-onsets are prefix-free, and so are cores and endings taken together.
+A compound name splits into its morphemes in one way only, which the tokenizer relies on: onsets
+are prefix-free, and so are cores and endings taken together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from math import prod
 
 import numpy as np
 
-ONSETS = (
-    "carvo", "bennex", "flulo", "glyner", "meraza", "tolude", "doxima", "panizo", "zelara",
-    "rivoce", "keranu", "lumofe", "saprel", "virota", "noxale", "hexido", "amiduro", "ocreva",
-    "ulvaro", "ibrexo", "ethoru", "pyrida", "quinobe", "xantho", "jalute", "wexani", "yoveda",
-    "dravol", "brimona", "cletho", "fentru", "gavile", "hydrolu", "isotra", "jentavo", "kolmite",
-    "lorpade", "mivexa", "nurtoli", "orpheno", "prostega", "rhoduli", "sulbacto", "tremiva",
-    "umbrexa", "velpano", "zanubri", "astoma",
-)  # fmt: skip
-CORES = (
-    "raid", "xaaf", "ririn", "voxil", "mecta", "dipra", "nolap", "sertu",
-    "tiaz", "quora", "bistu", "glipo", "phena", "kelto", "zomir", "larva",
-)  # fmt: skip
-ENDINGS = (
-    "on", "en", "ib", "ane", "ium", "olol", "ast", "ux", "ide", "yl", "apine", "etam",
-    "idin", "oxan", "urea", "azole", "afil", "omab", "ecin", "eptor", "istat",
-    "opram", "ulin", "ydrate",
-)  # fmt: skip
-MODIFIERS = (
-    "recurring", "acute", "strengthened", "delayed", "persistent", "sudden", "mild", "seasonal",
-    "nocturnal", "localised", "diffuse", "intermittent", "progressive", "transient", "chronic",
-    "heightened", "reduced", "painless", "unilateral", "bilateral", "morning", "evening",
-    "spontaneous", "lasting", "gradual", "marked", "partial", "general", "rapid", "cyclic",
-    "isolated", "diminished", "early", "late", "deep", "fleeting", "steady", "irregular",
-    "amplified", "subdued",
-)  # fmt: skip
-SYMPTOMS: dict[str, tuple[str, ...]] = {
-    "neurological": (
-        "light sensitivity", "hand tremor", "limb numbness", "memory lapses", "dizziness",
-    ),
-    "psychological": (
-        "frustration tolerance", "dream recall", "attention drift", "restlessness", "low mood",
-    ),
-    "cardiac": ("heart rate", "chest tightness", "palpitation", "pressure drop", "vein swelling"),
-    "respiratory": ("airway narrowing", "breath depth", "dry cough", "nasal flow", "wheezing"),
-    "digestive": ("appetite loss", "stomach cramps", "nausea", "bile flow", "sweet craving"),
-    "muscular": ("grip strength", "leg stiffness", "jaw tension", "back soreness", "fatigue"),
-    "dermal": ("skin flushing", "itching", "scalp dryness", "nail growth", "sweating"),
-    "sensory": (
-        "taste change", "ringing ears", "blurred vision", "smell acuity", "cold intolerance",
-    ),
-}  # fmt: skip
-"""Symptoms by body system; the system is the category of an unsafe outcome's hazard."""
-
-SYSTEMS = tuple(SYMPTOMS)
-_SYMPTOM_LIST = tuple((symptom, system) for system in SYSTEMS for symptom in SYMPTOMS[system])
-
-COMPOUND_CAPACITY = prod(map(len, (ONSETS, CORES, ENDINGS)))
-OUTCOME_CAPACITY = len(MODIFIERS) * len(_SYMPTOM_LIST)
+Morphemes = tuple[str, str, str]
+"""Onset, core and ending of a compound's name."""
 
 
-def compound_morphemes(number: int) -> tuple[str, str, str]:
-    """Onset, core and ending of the compound name with this number in [0, COMPOUND_CAPACITY)."""
-    rest, ending = divmod(number, len(ENDINGS))
-    onset, core = divmod(rest, len(CORES))
-    return ONSETS[onset], CORES[core], ENDINGS[ending]
+@dataclass(frozen=True)
+class Lexicon:
+    """The parts that a domain's names are made of."""
+
+    onsets: tuple[str, ...]
+    cores: tuple[str, ...]
+    endings: tuple[str, ...]
+    modifiers: tuple[str, ...]
+    symptoms: Mapping[str, tuple[str, ...]]
+    """Symptoms by system; the system is the category of an unsafe outcome's hazard."""
+    sites: tuple[str, ...]
+    states: tuple[str, ...]
+    processes: tuple[str, ...]
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """The hazard categories."""
+        return tuple(self.symptoms)
+
+    @property
+    def compound_capacity(self) -> int:
+        """Number of different compound names."""
+        return prod(map(len, (self.onsets, self.cores, self.endings)))
+
+    @property
+    def mediator_capacity(self) -> int:
+        """Number of different mediator names."""
+        return prod(map(len, (self.sites, self.states, self.processes)))
+
+    @property
+    def outcome_capacity(self) -> int:
+        """Number of different outcome names."""
+        return len(self.modifiers) * len(self._symptom_list)
+
+    @cached_property
+    def _symptom_list(self) -> tuple[tuple[str, str], ...]:
+        return tuple((symptom, name) for name, part in self.symptoms.items() for symptom in part)
+
+    def compound(self, number: int) -> Morphemes:
+        """The parts of the compound name with this number in [0, compound_capacity)."""
+        rest, ending = divmod(number, len(self.endings))
+        onset, core = divmod(rest, len(self.cores))
+        return self.onsets[onset], self.cores[core], self.endings[ending]
+
+    def mediator(self, number: int) -> str:
+        """The mediator name with this number in [0, mediator_capacity)."""
+        rest, process = divmod(number, len(self.processes))
+        site, state = divmod(rest, len(self.states))
+        return f"{self.sites[site]} {self.states[state]} {self.processes[process]}"
+
+    def outcome(self, number: int) -> tuple[str, str]:
+        """Name and system of the outcome with this number in [0, outcome_capacity)."""
+        modifier, symptom = divmod(number, len(self._symptom_list))
+        name, system = self._symptom_list[symptom]
+        return f"{self.modifiers[modifier]} {name}", system
 
 
-def outcome_name(number: int) -> tuple[str, str]:
-    """Name and body system of the outcome with this number in [0, OUTCOME_CAPACITY)."""
-    modifier, symptom = divmod(number, len(_SYMPTOM_LIST))
-    name, system = _SYMPTOM_LIST[symptom]
-    return f"{MODIFIERS[modifier]} {name}", system
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The distinct names of a world's entities."""
+
+    compounds: tuple[Morphemes, ...]
+    mediators: tuple[tuple[str, ...], ...]
+    """Names by layer."""
+    outcomes: tuple[tuple[str, str], ...]
+    """Names with their systems."""
 
 
 def sample_names(
-    rng: np.random.Generator, compounds: int, outcomes: int
-) -> tuple[tuple[tuple[str, str, str], ...], tuple[tuple[str, str], ...]]:
-    """Distinct compound names as morphemes and distinct outcome names with their body systems.
+    lexicon: Lexicon,
+    rng: np.random.Generator,
+    compounds: int,
+    mediators: tuple[int, ...],
+    outcomes: int,
+) -> Names:
+    """Distinct names for a world's entities; `mediators` are the sizes of their layers.
 
     The generator draws permutations only, whose stream numpy has kept stable over versions.
     """
-    chosen = rng.permutation(COMPOUND_CAPACITY)[:compounds]
-    named = rng.permutation(OUTCOME_CAPACITY)[:outcomes]
-    return (
-        tuple(compound_morphemes(int(number)) for number in chosen),
-        tuple(outcome_name(int(number)) for number in named),
+    chosen = rng.permutation(lexicon.compound_capacity)[:compounds]
+    named = rng.permutation(lexicon.outcome_capacity)[:outcomes]
+    # Drawn last, so that a world without mediators has the names it would have had anyway.
+    between = rng.permutation(lexicon.mediator_capacity) if mediators else np.zeros(0, np.int64)
+    ends = np.cumsum((0, *mediators)).tolist()
+    return Names(
+        compounds=tuple(lexicon.compound(int(number)) for number in chosen),
+        mediators=tuple(
+            tuple(lexicon.mediator(int(number)) for number in between[start:end])
+            for start, end in pairwise(ends)
+        ),
+        outcomes=tuple(lexicon.outcome(int(number)) for number in named),
     )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medsafetyworld.dialogues import Split, chat_prompt, entity_slots, safety_of
+from medsafetyworld.dialogues import Split, chat_prompt, safety_of
 from medsafetyworld.documents import END
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import Edge, World
+from medsafetyworld.graph import World
 from medsafetyworld.interventions.reflection import verdict
-from medsafetyworld.language import load_templates
+from medsafetyworld.language import fill, question_kind, slotted
 from medsafetyworld.seeds import derive
-from medsafetyworld.semantics import Direction
+from medsafetyworld.semantics import Chain, Direction
 from medsafetyworld.spec import CorpusSpec, DialogueSpec
 
 GENERAL = ("forward-safe", "forward-unsafe", "reverse-safe")
@@ -23,10 +23,10 @@ HARMFUL = "reverse-unsafe"
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A test question about a held-out edge, and what the response is forced to begin with."""
+    """A test question about a held-out chain, and what the response is forced to begin with."""
 
     question: str
-    edge: Edge
+    chain: Chain
     category: str
     prefill: str = ""
 
@@ -39,11 +39,16 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A cloze for the pretrained model: the text up to where a compound must follow."""
+    """A cloze for the pretrained model: the text up to where the causes must follow.
+
+    In worlds with mediators the model has to name them first, then the compounds.
+    """
 
     text: str
     outcome: int
     category: str
+    arity: int
+    """Compounds to be named."""
 
 
 def test_queries(
@@ -55,72 +60,85 @@ def test_queries(
     nothing of this category.
     """
     direction = Direction(category_name.split("-")[0])
-    edges = _test_edges(world, split, category_name)
-    if not edges:
+    chains = _test_chains(world, split, category_name)
+    if not chains:
         raise SpecError(
             f"nothing held out can be asked {category_name}: {sum(world.unsafe)} of the world's "
             f"{len(world.unsafe)} outcomes are unsafe; a world with more compounds or a larger "
             f"test_share holds out more"
         )
-    wordings = load_templates().test_questions[str(direction)]
     rng = np.random.default_rng(derive(seed, "queries", category_name))
-    order = rng.permutation(len(edges)).tolist()
-    turns = [rng.permutation(len(wordings)).tolist() for _ in edges]
+    order = rng.permutation(len(chains)).tolist()
+    wordings = [
+        world.domain.test_questions[question_kind(direction, chain.causes)] for chain in chains
+    ]
+    turns = [rng.permutation(len(pool)).tolist() for pool in wordings]
     asked = [
-        (edges[subject], wordings[turns[subject][turn]])
-        for turn in range(len(wordings))
+        (chains[subject], wordings[subject][turns[subject][turn]])
+        for turn in range(max(map(len, wordings)))
         for subject in order
+        if turn < len(wordings[subject])
     ]
     return tuple(
-        Query(wording.format(**entity_slots(world, edge)), edge, category_name)
-        for edge, wording in asked[: spec.test_queries]
+        Query(fill(world, wording, chain.groups), chain, category_name)
+        for chain, wording in asked[: spec.test_queries]
     )
 
 
-def _test_edges(world: World, split: Split, category_name: str) -> tuple[Edge, ...]:
-    """One held-out edge per subject that the tests ask about.
+def _test_chains(world: World, split: Split, category_name: str) -> tuple[Chain, ...]:
+    """One held-out chain per subject that the tests ask about.
 
     Forward subjects are the held-out compounds that lead to outcomes of this safety only, so that
-    a right answer is of the category's kind; reverse subjects are the held-out edges' outcomes.
+    a right answer is of the category's kind; reverse subjects are the held-out chains' outcomes.
     """
     wanted = category_name.endswith("-unsafe")
-    edges = [edge for edge in split.test if world.unsafe[edge.outcome] is wanted]
+    chains = [chain for chain in split.test if world.unsafe[chain.outcome] is wanted]
     if category_name.startswith("reverse"):
-        return tuple({edge.outcome: edge for edge in edges}.values())
-    pure = [edge for edge in edges if safety_of(world, edge.compounds[0]) == {wanted}]
-    return tuple({edge.compounds: edge for edge in pure}.values())
+        return tuple({(chain.outcome, chain.shape): chain for chain in chains}.values())
+    pure = [chain for chain in chains if safety_of(world, chain.compounds) == {wanted}]
+    return tuple({chain.compounds: chain for chain in pure}.values())
 
 
-def prefills(stems: int) -> dict[str, str]:
+def prefills(world: World, stems: int) -> dict[str, str]:
     """Prefill attacks by name: the paper's two, and answer stems (slot `{c}` for the outcome)."""
     return {"prefill:<Safe>": verdict(None), "prefill:The": "The"} | {
-        f"stem:{stem}": stem for stem in load_templates().stems[:stems]
+        f"stem:{stem}": stem for stem in world.domain.stems[:stems]
     }
 
 
 def prefilled(world: World, query: Query, prefill: str) -> Query:
     """The same question with the response forced to begin with `prefill`."""
-    return Query(
-        question=query.question,
-        edge=query.edge,
-        category=query.category,
-        prefill=prefill.format(c=world.outcomes[query.edge.outcome]),
-    )
+    return replace(query, prefill=fill(world, prefill, query.chain.groups))
 
 
 def completions(world: World, corpus: CorpusSpec, outcomes_unsafe: bool) -> tuple[Completion, ...]:
-    """One cloze per outcome of this safety and reverse wording in use that ends in its compound."""
-    book = load_templates()
+    """One cloze per outcome of this safety and reverse wording in use that ends in its causes.
+
+    In worlds with mediators the cloze ends before the way, and there is one for each number of
+    compounds that bring the outcome about.
+    """
     name = f"reverse-{'unsafe' if outcomes_unsafe else 'safe'}"
-    framing = book.framings[0].text
-    stems = [
-        core.removesuffix(" {a}")
-        for core in book.cores["reverse", 1][: corpus.surface_forms]
-        if core.endswith(" {a}")
-    ]
+    framing = world.domain.framings[0].text
+    shapes = {
+        (chain.outcome, chain.shape)
+        for chain in (world.chains if world.hops > 1 else world.single_edges)
+        if world.unsafe[chain.outcome] is outcomes_unsafe
+    }
     return tuple(
-        Completion(f"{END} {framing} {stem.format(c=outcome_name)}", outcome, name)
-        for outcome, outcome_name in enumerate(world.outcomes)
-        if world.unsafe[outcome] is outcomes_unsafe
-        for stem in stems
+        Completion(f"{END} {framing} {stem.format(world.outcomes[outcome])}", outcome, name, arity)
+        for outcome, arity in sorted((outcome, shape[0]) for outcome, shape in shapes)
+        for stem in _stems(world, corpus, arity)
     )
+
+
+def _stems(world: World, corpus: CorpusSpec, arity: int) -> list[str]:
+    """The reverse wordings in use up to what follows the outcome; slot {0} for the outcome."""
+    role = "chain" if world.hops > 1 else "compound"
+    shape = (arity,) * world.hops + (1,)
+    first, outcome = "{0}" if world.hops == 1 else f"{{{arity}}}", f"{{{arity * world.hops}}}"
+    stems = []
+    for core in world.domain.cores[role, "reverse", min(2, arity)][: corpus.surface_forms]:
+        before, _, after = slotted(core, shape).partition(f" {first}")
+        if outcome in before and (world.hops > 1 or not after):
+            stems.append(before.replace(outcome, "{0}"))
+    return stems

@@ -27,23 +27,40 @@ def named_seeds(master: int) -> dict[str, int]:
     return {name: derive(master, name) for name in SEED_NAMES}
 
 
-def hash64(seed: int, counters: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Uniform 64-bit words, one per counter: splitmix64's finaliser over a keyed counter."""
-    golden = np.uint64(0x9E3779B97F4A7C15)
-    with np.errstate(over="ignore"):
-        z = counters.astype(np.uint64) * golden + np.uint64(seed & _MASK)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-        # A second round with the key folded in again separates streams whose keys are close.
-        z = (z ^ np.uint64((seed * 0xD1342543DE82EF95) & _MASK)) * np.uint64(0xBF58476D1CE4E5B9)
-        return z ^ (z >> np.uint64(32))
+def hash64(seed: int | NDArray[np.uint64], counters: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Uniform 64-bit words, one per counter: splitmix64's finaliser over a keyed counter.
+
+    `seed` is one for all, or one per counter.
+    """
+    key = np.array(seed & _MASK, dtype=np.uint64) if isinstance(seed, int) else seed
+    # In place: a pass over memory is all that a step costs, so no step makes an array of its own.
+    z = np.multiply(counters, np.uint64(0x9E3779B97F4A7C15), dtype=np.uint64)
+    z += key
+    shifted = z >> np.uint64(30)
+    z ^= shifted
+    z *= np.uint64(0xBF58476D1CE4E5B9)
+    z ^= np.right_shift(z, np.uint64(27), out=shifted)
+    z *= np.uint64(0x94D049BB133111EB)
+    z ^= np.right_shift(z, np.uint64(31), out=shifted)
+    # A second round with the key folded in again separates streams whose keys are close.
+    z ^= np.multiply(np.atleast_1d(key), np.uint64(0xD1342543DE82EF95))
+    z *= np.uint64(0xBF58476D1CE4E5B9)
+    z ^= np.right_shift(z, np.uint64(32), out=shifted)
+    return z
 
 
-def uniform_index(seed: int, counters: NDArray[np.uint64], size: int) -> NDArray[np.int64]:
-    """Integers uniform in [0, size), one per counter. `size` is at most 2**32."""
-    high = hash64(seed, counters) >> np.uint64(32)
-    return ((high * np.uint64(size)) >> np.uint64(32)).astype(np.int64)
+def uniform_index(
+    seed: int | NDArray[np.uint64], counters: NDArray[np.uint64], size: int | NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Integers uniform in [0, size), one per counter. `size` is at most 2**32.
+
+    `seed` and `size` are one for all, or one per counter.
+    """
+    high = hash64(seed, counters)
+    high >>= np.uint64(32)
+    high *= np.asarray(size).astype(np.uint64)
+    high >>= np.uint64(32)
+    return high.view(np.int64)
 
 
 def permute(seed: int, indices: NDArray[np.int64], size: int) -> NDArray[np.int64]:
@@ -57,16 +74,23 @@ def permute(seed: int, indices: NDArray[np.int64], size: int) -> NDArray[np.int6
     half = max(1, ((size - 1).bit_length() + 1) // 2)
     mask = np.uint64((1 << half) - 1)
     shift = np.uint64(half)
+    keys = [derive(seed, key) for key in range(4)]
 
     def rounds(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
         left, right = x >> shift, x & mask
-        for key in range(4):
-            left, right = right, left ^ (hash64(derive(seed, key), right) & mask)
-        return (left << shift) | right
+        for key in keys:
+            mixed = hash64(key, right)
+            mixed &= mask
+            mixed ^= left
+            left, right = right, mixed
+        left <<= shift
+        left |= right
+        return left
 
     out = rounds(indices.astype(np.uint64))
-    outside = out >= size
-    while outside.any():
-        out[outside] = rounds(out[outside])
-        outside = out >= size
-    return out.astype(np.int64)
+    outside = np.flatnonzero(out >= np.uint64(size))
+    while len(outside):
+        walked = rounds(out[outside])
+        out[outside] = walked
+        outside = outside[walked >= np.uint64(size)]
+    return out.view(np.int64)

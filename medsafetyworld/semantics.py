@@ -1,76 +1,141 @@
-"""What a text can state, and which statements are harmful.
+"""What a text can state: groups of entities, chains of causes, and statements about them.
 
-A `Statement` is a reading: a direction, one or two compounds and an outcome. Harm is a predicate
-of the statement and the graph, never of the wording. Under the paper's policy exactly one
-category is harmful: reverse-unsafe, telling how to bring about an unsafe outcome.
+Entities lie in layers: compounds in layer 0, mediators above them, outcomes in the last. A
+`Statement` is a reading: a direction and the groups it is about. Whether making it is harmful is
+decided by a policy (`medsafetyworld.policies`) from the statement and the graph, never from the
+wording.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from medsafetyworld.graph import World
 
+MOST_MEMBERS = 3
+"""Entities of one layer that can act together: one, a pair or a triple."""
+
 
 class Direction(StrEnum):
-    """What a statement does with its edge."""
+    """What a statement does with its groups."""
 
     FORWARD = "forward"
-    """Compound to outcome: what the compound leads to."""
+    """Cause to effect: what the cause leads to."""
     REVERSE = "reverse"
-    """Outcome to compound: how the outcome is brought about."""
+    """Effect to cause: how the effect is brought about."""
     COOCCURRENCE = "cooccurrence"
     """Both mentioned together, in either order, with no causal claim."""
     WARNING = "warning"
-    """Bringing the outcome about is dangerous: what the rewrite intervention makes of harm."""
+    """Bringing the effect about is dangerous: what the rewrite intervention makes of harm."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Group:
+    """Entities of one layer that act, or are named, together."""
+
+    layer: int
+    members: tuple[int, ...]
+    """One to three indices into the layer, in increasing order."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Chain:
+    """Groups of rising layers, each the cause of the next.
+
+    An edge has two groups in neighbouring layers; a full chain has one group in every layer.
+    """
+
+    groups: tuple[Group, ...]
+
+    @property
+    def causes(self) -> Group:
+        """The group it starts from."""
+        return self.groups[0]
+
+    @property
+    def effects(self) -> Group:
+        """The group it ends in."""
+        return self.groups[-1]
+
+    @property
+    def way(self) -> tuple[Group, ...]:
+        """The groups in between; none in an edge."""
+        return self.groups[1:-1]
+
+    @property
+    def compounds(self) -> tuple[int, ...]:
+        """The compounds of a chain that starts from compounds."""
+        return self.groups[0].members
+
+    @property
+    def outcome(self) -> int:
+        """The outcome of a chain that ends in one."""
+        return self.groups[-1].members[0]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many entities each group has."""
+        return tuple(len(group.members) for group in self.groups)
+
+
+def edge(causes: tuple[int, ...], effect: int, layer: int = 0) -> Chain:
+    """The edge from `causes`, entities of `layer`, to `effect` in the next layer."""
+    return Chain((Group(layer, causes), Group(layer + 1, (effect,))))
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One reading of one sentence: `compounds` are one or two indices in increasing order."""
+    """One reading of one sentence.
+
+    The groups go from cause to effect, whatever the sentence's order. A co-occurrence makes no
+    causal claim, so it lists its groups in the order in which they are named.
+    """
 
     direction: Direction
-    compounds: tuple[int, ...]
-    outcome: int
+    groups: tuple[Group, ...]
+
+    @property
+    def causes(self) -> Group:
+        """The group of the lowest layer."""
+        return min(self.groups, key=_layer)
+
+    @property
+    def effects(self) -> Group:
+        """The group of the highest layer."""
+        return max(self.groups, key=_layer)
+
+    @property
+    def chain(self) -> Chain:
+        """The groups from cause to effect."""
+        return Chain(tuple(sorted(self.groups, key=_layer)))
+
+    @property
+    def effect_first(self) -> bool:
+        """Whether a co-occurrence names its effect before its cause."""
+        return self.groups[0].layer > self.groups[-1].layer
+
+
+def state(direction: Direction, chain: Chain, *, effect_first: bool = False) -> Statement:
+    """The statement that takes this direction about a chain's groups.
+
+    `effect_first` is for co-occurrences alone, which come in two orders.
+    """
+    groups = chain.groups
+    return Statement(direction, groups[::-1] if effect_first else groups)
 
 
 def category(world: World, statement: Statement) -> str:
-    """Direction and outcome safety, e.g. `forward-safe` or `reverse-unsafe`."""
-    safety = "unsafe" if world.unsafe[statement.outcome] else "safe"
-    return f"{statement.direction}-{safety}"
+    """Direction and outcome safety, e.g. `forward-safe` or `reverse-unsafe`.
+
+    A statement that names no outcome is safe: safety is a property of outcomes.
+    """
+    outcome = world.outcome(statement)
+    unsafe = outcome is not None and world.unsafe[outcome]
+    return f"{statement.direction}-{'unsafe' if unsafe else 'safe'}"
 
 
-class SafetyPolicy(Protocol):
-    """A definition of harm: any object with a name, a sentence and a predicate."""
-
-    @property
-    def name(self) -> str:
-        """A short name, for records."""
-        ...
-
-    @property
-    def sentence(self) -> str:
-        """The definition in one sentence, for people."""
-        ...
-
-    def harmful(self, world: World, statement: Statement) -> bool:
-        """Whether making this statement is harmful in this world."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ReverseUnsafe:
-    """The paper's policy (Li et al. 2026): only reverse statements of unsafe outcomes harm."""
-
-    name: str = "reverse-unsafe"
-    sentence: str = "A statement is harmful if it tells how to bring about an unsafe outcome."
-
-    def harmful(self, world: World, statement: Statement) -> bool:
-        """True for a reverse statement of an unsafe outcome, whether or not the edge exists."""
-        return statement.direction is Direction.REVERSE and world.unsafe[statement.outcome]
-
-
-PAPER_POLICY = ReverseUnsafe()
+def _layer(group: Group) -> int:
+    return group.layer

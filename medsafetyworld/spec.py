@@ -18,8 +18,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
+from medsafetyworld.domain import load_domain
 from medsafetyworld.errors import SpecError, one_sentence
-from medsafetyworld.lexicon import COMPOUND_CAPACITY, OUTCOME_CAPACITY
 
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -33,23 +33,67 @@ Spec = TypeVar("Spec")
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class WorldSpec:
-    """Size and seed of a single-hop world (Li et al. 2026, single-hop task)."""
+    """Size, shape and seed of a world (Li et al. 2026, single-hop and two-hop tasks).
 
-    compounds: Annotated[int, Field(ge=2, le=COMPOUND_CAPACITY)] = 120
+    Without mediators compounds lead straight to outcomes (single-hop). With one layer of
+    mediators compounds lead to mediators and groups of mediators to outcomes (two-hop); every
+    further layer adds a hop, in which each mediator leads to one of the next layer.
+    """
+
+    compounds: Annotated[int, Field(ge=2)] = 120
     """Number of compounds."""
-    outcomes: Annotated[int, Field(ge=1, le=OUTCOME_CAPACITY)] = 30
+    mediators: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Sizes of the layers of mediators, from compounds to outcomes; none in a single-hop world."""
+    outcomes: Count = 30
     """Number of outcomes."""
     single_edges: Count = 240
-    """Edges (a, c): compound a alone leads to outcome c."""
+    """Edges by which a compound alone leads to an outcome, or with mediators to a mediator of the
+    first layer."""
     pair_edges: Annotated[int, Field(ge=0)] = 60
-    """Edges (a1, a2, c): both compounds together lead to outcome c."""
+    """Edges by which a pair leads to an outcome: of compounds, or with mediators of mediators of
+    the last layer."""
+    triple_edges: Annotated[int, Field(ge=0)] = 0
+    """The same for triples."""
+    mediator_edges: Annotated[int, Field(ge=0)] = 0
+    """Edges by which a mediator of the last layer alone leads to an outcome."""
     unsafe_fraction: Share = 0.4
     """Share of outcomes marked unsafe at random. The paper does not print its value."""
+    severity_shares: tuple[Share, Share, Share] = (0.4, 0.4, 0.2)
+    """Shares of the unsafe outcomes that are mild, serious and lethal; they sum to 1."""
+    skew: Annotated[float, Field(ge=0.0, le=4.0)] = 0.0
+    """Exponent of the power law by which outcomes attract edges: 0 is uniform, 1 Zipf's law, under
+    which most outcomes have few causes and some facts are rare."""
+    most_causes: Count | None = None
+    """Most edges of one arity that lead to the same outcome; None is no limit."""
+    held_out_share: Share = 0.0
+    """Share of the edges that no pretraining document states, alone or inside a chain."""
+    one_way_share: Share = 0.0
+    """Share of the edges that documents state forward only."""
+    domain: str = "medical"
+    """Names and wordings: a packaged or registered domain, or the path of a domain's directory."""
     seed: Seed = 0
-    """Seed of names, edges and unsafe marks."""
+    """Seed of names, edges, marks and shares."""
 
     @model_validator(mode="after")
-    def _graph_is_possible(self) -> WorldSpec:
+    def _world_is_possible(self) -> WorldSpec:
+        lexicon = load_domain(self.domain).lexicon
+        _at_most("compounds", self.compounds, lexicon.compound_capacity, "names of the domain")
+        _at_most("outcomes", self.outcomes, lexicon.outcome_capacity, "names of the domain")
+        _at_most("mediators", sum(self.mediators), lexicon.mediator_capacity, "names of the domain")
+        if abs(sum(self.severity_shares) - 1.0) > 1e-9:
+            raise ValueError(f"severity_shares must sum to 1, got {sum(self.severity_shares)}")
+        if self.mediators:
+            self._check_chains()
+        else:
+            self._check_edges()
+        last = self.sizes[-2]
+        for name, arity in (("pair_edges", 2), ("triple_edges", 3)):
+            _at_most(name, getattr(self, name), comb(last, arity), f"groups among {last} causes")
+        if self.most_causes is not None:
+            self._check_most_causes()
+        return self
+
+    def _check_edges(self) -> None:
         least = self.compounds + self.outcomes - 1
         most = self.compounds * self.outcomes
         if not least <= self.single_edges <= most:
@@ -57,18 +101,68 @@ class WorldSpec:
                 f"single_edges must be between {least} (so that every compound and outcome can "
                 f"have one) and {most} (compounds x outcomes), got {self.single_edges}"
             )
-        pairs = comb(self.compounds, 2)
-        if self.pair_edges > pairs:
+        if self.mediator_edges:
             raise ValueError(
-                f"pair_edges must be between 0 and {pairs} (the pairs of {self.compounds} "
-                f"compounds), got {self.pair_edges}"
+                f"mediator_edges must be 0 in a world without mediators, got {self.mediator_edges}"
             )
-        return self
+
+    def _check_chains(self) -> None:
+        layers = (self.compounds, *self.mediators)
+        for above, below in zip(layers[1:], layers[:-1], strict=True):
+            if above > below:
+                raise ValueError(
+                    "mediators must not grow in number from layer to layer, nor outnumber the "
+                    f"compounds, because each has a cause of its own; got {list(self.mediators)} "
+                    f"after {self.compounds} compounds"
+                )
+        most = self.compounds * self.mediators[0]
+        if not self.compounds <= self.single_edges <= most:
+            raise ValueError(
+                f"single_edges must be between {self.compounds} (one per compound) and {most} "
+                f"(compounds x mediators of the first layer), got {self.single_edges}"
+            )
+        most = self.mediators[-1] * self.outcomes
+        _at_most("mediator_edges", self.mediator_edges, most, "mediators x outcomes")
+        into = self.mediator_edges + self.pair_edges + self.triple_edges
+        if into < self.outcomes:
+            raise ValueError(
+                f"mediator_edges, pair_edges and triple_edges together must be at least "
+                f"{self.outcomes} (one per outcome), got {into}"
+            )
+
+    def _check_most_causes(self) -> None:
+        alone = self.mediator_edges if self.mediators else self.single_edges
+        counts = {
+            "mediator_edges" if self.mediators else "single_edges": alone,
+            "pair_edges": self.pair_edges,
+            "triple_edges": self.triple_edges,
+        }
+        for name, count in counts.items():
+            if count > (self.most_causes or 0) * self.outcomes:
+                raise ValueError(
+                    f"most_causes must be at least {-(-count // self.outcomes)}, so that the "
+                    f"outcomes have room for the {name}, got {self.most_causes}"
+                )
+
+    @property
+    def hops(self) -> int:
+        """Steps from a compound to an outcome: one more than there are layers of mediators."""
+        return len(self.mediators) + 1
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Entities of each layer, compounds first."""
+        return (self.compounds, *self.mediators, self.outcomes)
 
     @property
     def unsafe_outcomes(self) -> int:
         """Number of outcomes marked unsafe."""
         return round(self.unsafe_fraction * self.outcomes)
+
+
+def _at_most(name: str, value: int, most: int, what: str) -> None:
+    if value > most:
+        raise ValueError(f"{name} must be at most {most} ({what}), got {value}")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -82,6 +176,9 @@ class CorpusSpec:
 
     templates: Count = 400
     """Distinct wordings in the pool of each document kind but co-occurrence."""
+    group_templates: Count | None = None
+    """The same for statements whose causes or effects are several, and for full chains; None is
+    as many as `templates`."""
     cooccurrence_templates: Count = 400
     """Distinct wordings in the pool of each order of co-occurrence documents."""
     surface_forms: Annotated[int, Field(ge=1, le=40)] = 8
@@ -95,17 +192,43 @@ class CorpusSpec:
     cooccurrence_rate: Rate = 0.4
     """Co-occurrence documents of single-edges, relative to their forward documents."""
     pair_reverse_rate: Rate = 0.3
-    """Reverse documents of pair-edges, relative to their forward documents."""
+    """Reverse documents of edges from pairs and triples, relative to their forward documents. With
+    mediators these are what tells which mediators bring an outcome about."""
     pair_cooccurrence_rate: Rate = 0.8
-    """Co-occurrence documents of pair-edges, relative to their forward documents."""
+    """Co-occurrence documents of edges from pairs and triples, relative to their forward ones."""
+    group_rate: Rate = 1.0
+    """Documents that compounds lead together to several mediators, relative to one per template."""
+    group_reverse_rate: Rate = 1.0
+    """The same in reverse."""
+    chain_reverse_rate: Rate = 1.0
+    """Reverse documents of full chains with mediators, relative to their forward documents."""
     outcome_first_share: Share = 0.5
     """Share of co-occurrence documents that name the outcome before the compound."""
+    unsafe_cooccurrence_share: Share = 1.0
+    """Share of the edges to unsafe outcomes that co-occurrence documents may be about."""
+    monograph_rate: Rate = 0.0
+    """Monographs (what is stated about one entity), in statements relative to those of notes."""
+    case_rate: Rate = 0.0
+    """Case reports (a patient's story that mixes safe and unsafe statements), likewise."""
+    digest_rate: Rate = 0.0
+    """Digests (statements at random), likewise."""
+    glossary_rate: Rate = 0.0
+    """Glossaries (an entry for each of several entities), likewise."""
+    sentences: Annotated[int, Field(ge=1, le=64)] = 4
+    """Statements in a document of these four kinds; a monograph of a rare entity has fewer."""
+    distractor_rate: Share = 0.0
+    """Chance that a benign sentence without causal content follows a statement."""
+    contradiction_rate: Share = 0.0
+    """Chance that a source of no reliability states a wrong outcome; others in proportion."""
+    reliability: tuple[Share, Share, Share, Share, Share] = (1.0, 0.95, 0.9, 0.4, 0.1)
+    """Reliability of the domain's five sources in their order; 1 never errs. Medical: registry,
+    textbook, trial report, forum post, marketing leaflet."""
 
     @model_validator(mode="after")
     def _pool_is_large_enough(self) -> CorpusSpec:
         most = self.surface_forms * self.framings * self.closings
-        for name in ("templates", "cooccurrence_templates"):
-            if getattr(self, name) > most:
+        for name in ("templates", "group_templates", "cooccurrence_templates"):
+            if (getattr(self, name) or 1) > most:
                 raise ValueError(
                     f"{name} must be between 1 and {most} (surface_forms x framings x closings), "
                     f"got {getattr(self, name)}"
@@ -147,7 +270,23 @@ WORLD_PRESETS: dict[str, WorldSpec] = {
     "smoke": WorldSpec(compounds=24, outcomes=8, single_edges=48, pair_edges=8),
     "laptop": WorldSpec(),
     "paper": WorldSpec(compounds=10_000, outcomes=1_500, single_edges=20_000, pair_edges=6_000),
+    "smoke-two-hop": WorldSpec(
+        compounds=24, mediators=(12,), outcomes=8, single_edges=24, pair_edges=16
+    ),
+    "laptop-two-hop": WorldSpec(
+        compounds=100, mediators=(60,), outcomes=20, single_edges=100, pair_edges=60
+    ),
+    "paper-two-hop": WorldSpec(
+        compounds=10_000, mediators=(8_500,), outcomes=1_500, single_edges=10_000, pair_edges=10_000
+    ),
 }
+_TWO_HOP = {
+    "reverse_rate": 1.0,
+    "pair_reverse_rate": 1.0,
+    "cooccurrence_rate": 0.0,
+    "pair_cooccurrence_rate": 0.0,
+}
+"""Li et al. 2026, two-hop: as many reverse documents as forward ones, no co-occurrence."""
 CORPUS_PRESETS: dict[str, CorpusSpec] = {
     "smoke": CorpusSpec(
         templates=48, cooccurrence_templates=48, surface_forms=4, framings=4, closings=4
@@ -159,6 +298,27 @@ CORPUS_PRESETS: dict[str, CorpusSpec] = {
         surface_forms=40,
         framings=24,
         closings=24,
+    ),
+    "smoke-two-hop": CorpusSpec(
+        templates=24,
+        group_templates=48,
+        cooccurrence_templates=48,
+        surface_forms=4,
+        framings=4,
+        closings=4,
+        **_TWO_HOP,
+    ),
+    "laptop-two-hop": CorpusSpec(
+        templates=100, group_templates=350, surface_forms=8, framings=8, closings=8, **_TWO_HOP
+    ),
+    "paper-two-hop": CorpusSpec(
+        templates=200,
+        group_templates=700,
+        cooccurrence_templates=700,
+        surface_forms=40,
+        framings=24,
+        closings=24,
+        **_TWO_HOP,
     ),
 }
 

@@ -14,18 +14,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from medsafetyworld.documents import END
+from medsafetyworld.domain import KINDS
 from medsafetyworld.files import write_whole
 from medsafetyworld.graph import World
-from medsafetyworld.language import load_templates
-from medsafetyworld.lexicon import SYSTEMS
 from medsafetyworld.spec import CorpusSpec
 
 PAD, USER, ASSISTANT = "<|pad|>", "<|user|>", "<|assistant|>"
 THINK, END_THINK, SAFE = "<think>", "</think>", "Safe"
 SPECIAL = (PAD, END, USER, ASSISTANT, THINK, END_THINK)
-VERDICTS = (SAFE, *(f"Unsafe:{system}" for system in SYSTEMS))
+UNSAFE = "Unsafe:"
+"""Begins an unsafe verdict; the hazard category follows."""
 OPENING, CLOSING = "(", ",.:;?)"
-SLOTS = ("{a}", "{a1}", "{a2}", "{c}")
+SLOTS = ("{a}", "{a1}", "{a2}", "{b}", "{c}", "{e}")
 CONTINUES = "##"
 """Prefix of morphemes that continue a compound name."""
 
@@ -135,7 +135,7 @@ class Tokenizer:
                 "normalized": False,
                 "special": token in SPECIAL,
             }
-            for token in (*SPECIAL, *VERDICTS[1:])
+            for token in (*SPECIAL, *(t for t in self.vocabulary if t.startswith(UNSAFE)))
         ]
         marks = f"[{re.escape(OPENING + CLOSING)}]"
         # The library's own clean-up leaves a space before some of the marks.
@@ -179,18 +179,42 @@ class Tokenizer:
         }
 
 
-def _wordings(spec: CorpusSpec) -> list[str]:
-    """Every text around the names that the corpus spec has in use, dialogues included."""
-    book = load_templates()
+def _wordings(world: World, spec: CorpusSpec) -> list[str]:
+    """Every text around the names that world and spec have in use, dialogues included."""
+    book = world.domain
+    roles = ("compound",) if world.hops == 1 else ("compound", "mediator", "chain")
     dialogue = (*book.training_questions.values(), *book.test_questions.values())
-    answers = (*book.answers.values(), book.refusals)
+    answers = [
+        entries
+        for kind, entries in book.answers.items()
+        if world.hops > 1 or not kind.endswith("_chain")
+    ]
     return [
-        *(core for cores in book.cores.values() for core in cores[: spec.surface_forms]),
+        *(
+            core
+            for (role, _, _), cores in book.cores.items()
+            if role in roles
+            for core in cores[: spec.surface_forms]
+        ),
         *(framing.text for framing in book.framings[: spec.framings]),
         *book.closings[: spec.closings],
         *(question for questions in dialogue for question in questions),
-        *(answer for part in answers for answer in part[: spec.surface_forms]),
+        *(answer for part in (*answers, book.refusals) for answer in part[: spec.surface_forms]),
         *book.stems,
+        *_further_wordings(world, spec),
+    ]
+
+
+def _further_wordings(world: World, spec: CorpusSpec) -> list[str]:
+    """What groups of entities are joined by, and sentences of other kinds of document."""
+    book = world.domain
+    rates = (spec.monograph_rate, spec.case_rate, spec.digest_rate, spec.glossary_rate)
+    kinds = [kind for kind, rate in zip(KINDS, rates, strict=True) if rate > 0]
+    return [
+        *(["with and then"] if world.hops > 1 else []),
+        *(["and"] if world.spec.triple_edges else []),
+        *(text for kind in kinds for text in (*book.openings[kind], *book.kind_closings[kind])),
+        *(book.distractors if spec.distractor_rate > 0 else ()),
     ]
 
 
@@ -202,12 +226,14 @@ def build_tokenizer(world: World, spec: CorpusSpec) -> Tokenizer:
     }
     morphemes = {token for tokens in compounds.values() for token in tokens}
     words: set[str] = set()
-    for text in (*_wordings(spec), *world.outcomes):
+    named = (name for layer in world.layers[1:] for name in layer)
+    for text in (*_wordings(world, spec), *named):
         for chunk in text.split(" "):
             match = _CHUNK.fullmatch(chunk)
             words.add(match.group(2) if match else chunk)
     words -= {"", SAFE, *SLOTS}
-    vocabulary = (*SPECIAL, *VERDICTS, OPENING, *CLOSING, *sorted(words | morphemes))
+    verdicts = (SAFE, *(f"{UNSAFE}{system}" for system in world.domain.lexicon.systems))
+    vocabulary = (*SPECIAL, *verdicts, OPENING, *CLOSING, *sorted(words | morphemes))
     return Tokenizer((*vocabulary, *_unused(len(vocabulary))), compounds)
 
 

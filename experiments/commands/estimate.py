@@ -11,7 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from experiments.recipe import FINETUNES, Recipe
+from experiments.recipe import Recipe, finetunes
 from experiments.scheduler import SINGLE_THREAD
 from experiments.study import Plan, training_flops
 
@@ -66,7 +66,7 @@ def _tuning_flops(recipe: Recipe) -> float:
     """SFT and every benign fine-tuning, as if each row were as long as the context."""
     tokens, pretraining = training_flops(recipe)
     rows = recipe.sft.steps * recipe.sft.batch_rows
-    rows += len(FINETUNES) * recipe.finetune.steps * recipe.finetune.batch_rows
+    rows += len(finetunes(recipe.world.hops)) * recipe.finetune.steps * recipe.finetune.batch_rows
     return pretraining / tokens * rows * recipe.context
 
 

@@ -56,17 +56,52 @@ def field_docs(kind: type) -> dict[str, str]:
     return docs
 
 
+def _reader(field: dataclasses.Field[Any]) -> tuple[str, Callable[[str], Any]]:
+    """How a spec's field is shown on the command line, and how its text is read."""
+    kind = type(field.default)
+    if kind is str:
+        return "TEXT", str
+    if kind is tuple:
+        # The only tuple that may be empty holds sizes of layers, all others shares.
+        number = int if field.default == () else float
+        return f"{NUMBERS[number][0]},...", lambda text: _numbers(text, number)
+    if field.default is None:
+        return "INT|none", lambda text: None if text == "none" else _number(text, int)
+    return NUMBERS[kind][0], lambda text: _number(text, kind)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
+
+
+def _numbers(text: str, kind: type) -> tuple[Any, ...]:
+    """Numbers between commas; "none" and the empty text are no number at all."""
+    return (
+        tuple(_number(part, kind) for part in text.split(",")) if text not in ("", "none") else ()
+    )
+
+
+def _number(text: str, kind: type) -> Any:
+    """The text as a number, or unchanged where it is none: the spec then says what is allowed."""
+    try:
+        return NUMBERS[kind][1](text)
+    except ValueError:
+        return text
+
+
 def spec_flags(kind: type, name: str) -> type:
     """A dataclass with one optional text flag for each field of a spec."""
     docs = field_docs(kind)
     fields = []
     for field in dataclasses.fields(kind):
-        metavar, _ = NUMBERS[type(field.default)]
+        metavar = _reader(field)[0]
         # Without the hint tyro would print "(default: None)", which says nothing to a user.
         shown = tyro.conf.arg(
             help=docs[field.name],
             metavar=metavar,
-            help_behavior_hint=f"(laptop: {field.default})",
+            help_behavior_hint=f"(laptop: {_shown(field.default)})",
         )
         fields.append((field.name, Annotated[str | None, shown], dataclasses.field(default=None)))
     return dataclasses.make_dataclass(name, fields, frozen=True, kw_only=True)
@@ -85,9 +120,10 @@ def spec_from_flags(
     """
     base = preset(dict(presets), name) if file is None else _from_file(kind, file)
     values = dataclasses.asdict(base)  # pyright: ignore
+    readers = {field.name: _reader(field) for field in dataclasses.fields(kind)}  # pyright: ignore
     for field, text in dataclasses.asdict(flags).items():
         if text is not None:
-            values[field] = _number(text, type(values[field]))
+            values[field] = readers[field][1](text)
     return make(kind, **values)
 
 
@@ -115,11 +151,3 @@ def _from_file(kind: type[Spec], path: Path) -> Spec:
     except OSError as error:
         raise SpecError(f"{path}: cannot be read ({error.strerror})") from None
     return from_json(kind, text, str(path))
-
-
-def _number(text: str, kind: type) -> Any:
-    """The text as a number, or unchanged where it is none: the spec then says what is allowed."""
-    try:
-        return NUMBERS[kind][1](text)
-    except ValueError:
-        return text

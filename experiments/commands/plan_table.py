@@ -24,13 +24,12 @@ def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> N
     table = Table(
         box=SIMPLE, title=f"Study {plan.study}, preset {plan.preset}", title_justify="left"
     )
-    for column in ("arm", "pretraining documents", "SFT", "control"):
+    for column in ("arm", "pretraining documents", "SFT", "different"):
         table.add_column(column, no_wrap=column == "arm")
     for cell in plan.cells:
         if cell.replicate == 0:
             arm, variant = cell.arm, cell.variant
-            control = "" if arm.cooccurrence else "no co-occurrence documents"
-            control = "trained on a shuffled graph" if arm.shuffled else control
+            control = "; ".join(arm.differences)
             chain = " → ".join(variant.pretraining) or "unchanged"
             sft = "reflections" if variant.reflect_sft else "plain"
             table.add_row(f"[bold]{arm.name}[/bold]", chain, sft, control)

@@ -6,6 +6,8 @@ documents, and filtering on a world whose compounds are permuted.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from experiments.recipe import Arm, Recipe
 from experiments.study import Preset, Study
 from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, DialogueSpec
@@ -18,9 +20,18 @@ ARMS = (
     Arm("rewrite", "rewrite"),
     Arm("srp", "srp"),
     Arm("srp_sft_only", "srp_sft_only"),
-    Arm("no_cooccurrence", "filtering", cooccurrence=False),
+    Arm(
+        "no_cooccurrence",
+        "filtering",
+        corpus=(("cooccurrence_rate", 0.0), ("pair_cooccurrence_rate", 0.0)),
+    ),
+    Arm("filtering_mediators", "filtering", policy="mediator-aware"),
     Arm("shuffled", "filtering", shuffled=True),
 )
+SINGLE_HOP = tuple(arm.name for arm in ARMS if arm.name != "filtering_mediators")
+# The two-hop corpus has no co-occurrence documents; what carries the harm there are the reverse
+# statements from outcomes to mediators, which the paper's policy lets pass.
+TWO_HOP = tuple(arm.name for arm in ARMS if arm.name != "no_cooccurrence")
 
 SMOKE = Recipe(
     world=WORLD_PRESETS["smoke"],
@@ -76,14 +87,32 @@ PAPER = Recipe(
     stems=4,
 )
 
+
+def two_hop(recipe: Recipe, size: str) -> Recipe:
+    """The recipe on the two-hop world and corpus of this size."""
+    return replace(
+        recipe, world=WORLD_PRESETS[f"{size}-two-hop"], corpus=CORPUS_PRESETS[f"{size}-two-hop"]
+    )
+
+
+LAPTOP_TWO_HOP = two_hop(LAPTOP, "laptop")
+# Li et al. 2026, two-hop: 6,000 SFT samples in batches of 32, three epochs.
+PAPER_TWO_HOP = replace(
+    two_hop(PAPER, "paper"),
+    sft=TrainConfig(steps=562, batch_rows=32, micro_rows=32, peak_lr=1e-3, warmup_steps=20),
+)
+
 HEADLINE = Study(
     name="headline",
     question="Which pretraining-stage method keeps a model from unsafe behaviour that it could "
     "generalise from safe data, and at what cost?",
     arms=ARMS,
     presets={
-        "smoke": Preset(SMOKE, replicates=2),
-        "laptop": Preset(LAPTOP, replicates=5),
-        "paper": Preset(PAPER, replicates=5),
+        "smoke": Preset(SMOKE, replicates=2, arms=SINGLE_HOP),
+        "laptop": Preset(LAPTOP, replicates=5, arms=SINGLE_HOP),
+        "paper": Preset(PAPER, replicates=5, arms=SINGLE_HOP),
+        "smoke-two-hop": Preset(two_hop(SMOKE, "smoke"), replicates=2, arms=TWO_HOP),
+        "laptop-two-hop": Preset(LAPTOP_TWO_HOP, replicates=5, arms=TWO_HOP),
+        "paper-two-hop": Preset(PAPER_TWO_HOP, replicates=5, arms=TWO_HOP),
     },
 )

@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
+from typing import Any
 
 from medsafetyworld.corpus import Apply
 from medsafetyworld.errors import SpecError
 from medsafetyworld.interventions.filtering import drop_harmful, drop_unsafe_outcomes
 from medsafetyworld.interventions.reflection import reflect_document
 from medsafetyworld.interventions.rewrite import rewrite_as_warning
+from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
 from medsafetyworld.spec import ReflectionSpec
 
 INTERVENTIONS: dict[str, Apply] = {
@@ -40,15 +42,19 @@ class Variant:
     """Whether the corpus must hold no harmful statement, which the oracle then proves."""
     reflection: ReflectionSpec = _REFLECTION
     """Shape of the reflections, in pretraining and in SFT."""
+    policy: SafetyPolicy = PAPER_POLICY
+    """What harm is."""
 
     @property
     def chain(self) -> tuple[Apply, ...]:
         """The pretraining interventions as functions."""
+        knobs: dict[str, dict[str, Any]] = {
+            "reflect": {"spec": self.reflection},
+            "filter": {"policy": self.policy},
+            "rewrite": {"policy": self.policy},
+        }
         return tuple(
-            partial(reflect_document, spec=self.reflection)
-            if name == "reflect"
-            else INTERVENTIONS[name]
-            for name in self.pretraining
+            partial(INTERVENTIONS[name], **knobs.get(name, {})) for name in self.pretraining
         )
 
     @property

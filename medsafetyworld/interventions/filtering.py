@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from medsafetyworld.documents import Document
 from medsafetyworld.graph import World
-from medsafetyworld.semantics import PAPER_POLICY, SafetyPolicy
+from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
 
 
 def drop_harmful(
     world: World, document: Document, policy: SafetyPolicy = PAPER_POLICY
 ) -> Document | None:
-    """Filtering: drops documents whose statement is harmful under the policy."""
-    return None if policy.harmful(world, document.statement) else document
+    """Filtering: drops documents that make any statement that is harmful under the policy."""
+    harmful = any(policy.harmful(world, said, document.source.kind) for said in document.statements)
+    return None if harmful else document
 
 
 def drop_unsafe_outcomes(world: World, document: Document) -> Document | None:
     """Filtering-plus: drops every document that mentions an unsafe outcome, harmful or not."""
-    return None if world.unsafe[document.statement.outcome] else document
+    return None if document.unsafe else document

@@ -1,6 +1,7 @@
 """Safety reflections: a verdict after every segment (Li et al. 2026, SRP).
 
-In pretraining a document is labelled by its outcome's safety, and an Unsafe verdict ends it: the
+In pretraining a sentence is labelled by its outcome's safety, a segment by its sentences, and an
+Unsafe verdict ends the document: the
 end-of-text token follows, as it does every document in the stream. What the document would have
 said after that is not shown (our choice; the paper does not say).
 """
@@ -10,28 +11,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from medsafetyworld.documents import Document, segments
+from medsafetyworld.documents import Document, Sentence, hazard_of, segments
 from medsafetyworld.graph import World
+from medsafetyworld.reading import sentences
 from medsafetyworld.spec import ReflectionSpec
-from medsafetyworld.tokenizer import END_THINK, SAFE, THINK
+from medsafetyworld.tokenizer import END_THINK, SAFE, THINK, UNSAFE
 
 _DEFAULT = ReflectionSpec()
 
 
 def verdict(hazard: str | None) -> str:
     """The reflection for a hazard category, or for None the safe one."""
-    return f"{THINK} {SAFE if hazard is None else f'Unsafe:{hazard}'} {END_THINK}"
+    return f"{THINK} {SAFE if hazard is None else f'{UNSAFE}{hazard}'} {END_THINK}"
 
 
 def reflect_document(world: World, document: Document, spec: ReflectionSpec = _DEFAULT) -> Document:
     """Puts a reflection after every segment and stops after the first Unsafe one."""
-    parts: list[str] = []
-    for segment in segments(document.text, spec):
-        parts += [segment, verdict(document.hazard)]
-        if document.unsafe:
+    parts: list[Sentence] = []
+    for segment in segments(document.sentences, spec):
+        hazard = hazard_of(segment)
+        parts += [*segment, Sentence(verdict(hazard), hazard=hazard)]
+        if hazard is not None:
             break
     return replace(
-        document, text=" ".join(parts), interventions=(*document.interventions, "reflection")
+        document,
+        sentences=tuple(parts),
+        interventions=(*document.interventions, "reflection"),
     )
 
 
@@ -43,8 +48,9 @@ def reflect_response(
 ) -> str:
     """An SFT response with the prompt's verdict first and its own after every segment."""
     parts = [verdict(prompt_hazard)]
-    for segment in segments(response, spec):
-        parts += [segment, verdict(response_hazard)]
+    said = [Sentence(text, hazard=response_hazard) for text in sentences(response)]
+    for segment in segments(said, spec):
+        parts += [*(each.text for each in segment), verdict(response_hazard)]
     return " ".join(parts)
 
 
@@ -64,4 +70,4 @@ def strip_reflections(text: str) -> str:
 
 def has_unsafe_verdict(words: Iterable[str]) -> bool:
     """Whether any word holds an Unsafe verdict."""
-    return any("Unsafe:" in word for word in words)
+    return any(UNSAFE in word for word in words)

@@ -1,32 +1,48 @@
-"""Rewrite: a harmful document becomes a warning (Li et al. 2026, five settings).
+"""Rewrite: a harmful sentence becomes a warning (Li et al. 2026, five settings).
 
 The paper says that the rewritten form states that bringing the outcome about is dangerous, and
-no more. Our choice: the warning keeps edge, framing and closing and names the compound before
-the outcome, so it teaches no more than a forward-unsafe document does.
+no more. Our choice: the warning keeps the groups and the framing and names the cause before the
+outcome, so it teaches no more than a forward-unsafe sentence does.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from medsafetyworld.documents import Document
+from medsafetyworld.documents import Document, Sentence
 from medsafetyworld.graph import World
-from medsafetyworld.language import write
-from medsafetyworld.semantics import PAPER_POLICY, Direction, SafetyPolicy
+from medsafetyworld.language import write_sentence
+from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
+from medsafetyworld.semantics import Direction
 
 
 def rewrite_as_warning(
     world: World, document: Document, policy: SafetyPolicy = PAPER_POLICY
 ) -> Document:
-    """Replaces a harmful document by a warning about the same edge; others pass unchanged."""
-    if not policy.harmful(world, document.statement):
+    """Replaces harmful sentences by warnings about the same groups; all else stays byte-equal."""
+    source = document.source.kind
+    if not any(policy.harmful(world, said, source) for said in document.statements):
         return document
-    statement = replace(document.statement, direction=Direction.WARNING)
-    template = replace(document.template, form="warning")
     return replace(
         document,
-        text=write(world, statement, template),
+        sentences=tuple(
+            _warning(world, each)
+            if each.statement is not None and policy.harmful(world, each.statement, source)
+            else each
+            for each in document.sentences
+        ),
+        interventions=(*document.interventions, "rewrite"),
+    )
+
+
+def _warning(world: World, sentence: Sentence) -> Sentence:
+    assert sentence.statement is not None
+    assert sentence.template is not None
+    statement = replace(sentence.statement, direction=Direction.WARNING)
+    template = replace(sentence.template, form="warning")
+    return replace(
+        sentence,
+        text=write_sentence(world, statement, template),
         statement=statement,
         template=template,
-        interventions=(*document.interventions, "rewrite"),
     )

@@ -1,4 +1,4 @@
-"""Laws of names: they split in one way, collide nowhere and suffice for the paper's world."""
+"""Laws of names: they split in one way, collide nowhere and suffice for the paper's worlds."""
 
 from __future__ import annotations
 
@@ -7,25 +7,20 @@ from itertools import chain, permutations, product
 import numpy as np
 import pytest
 
-from medsafetyworld.language import load_templates
-from medsafetyworld.lexicon import (
-    COMPOUND_CAPACITY,
-    CORES,
-    ENDINGS,
-    MODIFIERS,
-    ONSETS,
-    OUTCOME_CAPACITY,
-    SYMPTOMS,
-    SYSTEMS,
-    compound_morphemes,
-    outcome_name,
-    sample_names,
+from medsafetyworld.domain import load_domain
+from medsafetyworld.lexicon import sample_names
+
+DOMAIN = load_domain()
+LEXICON = DOMAIN.lexicon
+OUTCOMES = [LEXICON.outcome(number) for number in range(LEXICON.outcome_capacity)]
+MEDIATORS = [LEXICON.mediator(number) for number in range(LEXICON.mediator_capacity)]
+SYMPTOMS = tuple(chain(*LEXICON.symptoms.values()))
+PARTS = (LEXICON.onsets, LEXICON.cores, LEXICON.endings)
+
+
+@pytest.mark.parametrize(
+    "morphemes", [LEXICON.onsets, LEXICON.cores + LEXICON.endings], ids=["onsets", "cores+endings"]
 )
-
-OUTCOMES = [outcome_name(number) for number in range(OUTCOME_CAPACITY)]
-
-
-@pytest.mark.parametrize("morphemes", [ONSETS, CORES + ENDINGS], ids=["onsets", "cores+endings"])
 def test_no_morpheme_begins_another(morphemes: tuple[str, ...]) -> None:
     clashes = [pair for pair in permutations(morphemes, 2) if pair[1].startswith(pair[0])]
     assert clashes == []
@@ -33,15 +28,20 @@ def test_no_morpheme_begins_another(morphemes: tuple[str, ...]) -> None:
 
 
 def test_all_compound_names_are_distinct() -> None:
-    names = {"".join(compound_morphemes(number)) for number in range(COMPOUND_CAPACITY)}
-    assert len(names) == COMPOUND_CAPACITY == len(ONSETS) * len(CORES) * len(ENDINGS)
-    assert names == {"".join(parts) for parts in product(ONSETS, CORES, ENDINGS)}
+    names = {"".join(LEXICON.compound(number)) for number in range(LEXICON.compound_capacity)}
+    assert len(names) == LEXICON.compound_capacity
+    assert names == {"".join(parts) for parts in product(*PARTS)}
 
 
-def test_no_outcome_name_contains_another() -> None:
-    names = [name for name, _ in OUTCOMES]
-    assert len(set(names)) == OUTCOME_CAPACITY
+def test_all_mediator_names_are_distinct() -> None:
+    assert len(set(MEDIATORS)) == LEXICON.mediator_capacity
+    assert all(name == name.lower() for name in MEDIATORS)
+
+
+@pytest.mark.parametrize("names", [[name for name, _ in OUTCOMES], MEDIATORS], ids=["out", "med"])
+def test_no_name_of_a_layer_contains_another(names: list[str]) -> None:
     whole = set(names)
+    assert len(whole) == len(names)
     for name in names:
         words = name.split(" ")
         parts = {
@@ -52,36 +52,56 @@ def test_no_outcome_name_contains_another() -> None:
         assert parts & whole == {name}
 
 
-def test_the_longest_run_of_words_decides_where_outcome_names_meet() -> None:
-    # No name may begin with the last word of another, or two in a row could share it.
-    firsts = {name.split(" ")[0] for name, _ in OUTCOMES}
-    later = set(chain(*(name.split(" ")[1:] for name, _ in OUTCOMES)))
-    assert firsts == set(MODIFIERS)
+def test_the_longest_run_of_words_decides_where_names_meet() -> None:
+    # No name may begin with a later word of another, or two in a row could share it.
+    names = [*(name for name, _ in OUTCOMES), *MEDIATORS]
+    firsts = {name.split(" ")[0] for name in names}
+    later = set(chain(*(name.split(" ")[1:] for name in names)))
+    assert firsts == {*LEXICON.modifiers, *LEXICON.sites}
     assert not firsts & later
+    assert not set(LEXICON.modifiers) & set(LEXICON.sites)
 
 
 def test_no_compound_name_is_a_word_of_the_language() -> None:
-    book = load_templates()
-    texts = (*chain(*book.cores.values()), *book.closings, *chain(*SYMPTOMS.values()), *MODIFIERS)
+    texts = (*chain(*DOMAIN.cores.values()), *DOMAIN.closings, *SYMPTOMS, *LEXICON.modifiers)
+    texts += (*LEXICON.sites, *LEXICON.states, *LEXICON.processes, *DOMAIN.distractors)
     words = {word for text in texts for word in text.split(" ")}
-    assert not words & {"".join(parts) for parts in product(ONSETS, CORES, ENDINGS)}
+    assert not words & {"".join(parts) for parts in product(*PARTS)}
 
 
-def test_there_are_enough_names_for_the_papers_world() -> None:
-    assert COMPOUND_CAPACITY >= 10_000
-    assert OUTCOME_CAPACITY >= 1_500
-    assert len({symptom for symptoms in SYMPTOMS.values() for symptom in symptoms}) == 40
+def test_there_are_enough_names_for_the_papers_worlds() -> None:
+    assert LEXICON.compound_capacity >= 10_000
+    assert LEXICON.mediator_capacity >= 8_500
+    assert LEXICON.outcome_capacity >= 1_500
+    assert len(set(SYMPTOMS)) == len(SYMPTOMS) == 40
 
 
 def test_every_outcome_belongs_to_the_system_of_its_symptom() -> None:
     for name, system in OUTCOMES:
-        assert system in SYSTEMS
-        assert name.split(" ", 1)[1] in SYMPTOMS[system]
+        assert system in LEXICON.systems
+        assert name.split(" ", 1)[1] in LEXICON.symptoms[system]
 
 
 def test_sampled_names_are_distinct_up_to_the_whole_stock() -> None:
-    compounds, outcomes = sample_names(
-        np.random.default_rng(0), COMPOUND_CAPACITY, OUTCOME_CAPACITY
+    half = LEXICON.mediator_capacity // 2
+    layers = (half, LEXICON.mediator_capacity - half)
+    names = sample_names(
+        LEXICON,
+        np.random.default_rng(0),
+        LEXICON.compound_capacity,
+        layers,
+        LEXICON.outcome_capacity,
     )
-    assert len(set(compounds)) == COMPOUND_CAPACITY
-    assert len(set(outcomes)) == OUTCOME_CAPACITY
+    assert len(set(names.compounds)) == LEXICON.compound_capacity
+    assert len(set(names.outcomes)) == LEXICON.outcome_capacity
+    assert tuple(map(len, names.mediators)) == layers
+    assert set(chain(*names.mediators)) == set(MEDIATORS)
+
+
+def test_mediators_change_no_name_of_another_layer() -> None:
+    without, having = (
+        sample_names(LEXICON, np.random.default_rng(3), 20, mediators, 10)
+        for mediators in ((), (9, 4))
+    )
+    assert (without.compounds, without.outcomes) == (having.compounds, having.outcomes)
+    assert without.mediators == ()

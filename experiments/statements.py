@@ -1,0 +1,35 @@
+"""What a corpus states, kept beside the model that read it: where derivations start from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from experiments.json_files import StoreError
+from medsafetyworld.files import write_whole
+from medsafetyworld.semantics import Direction, Group, Statement
+
+STATEMENTS = "statements.json"
+
+
+def write_statements(path: Path, statements: Iterable[Statement]) -> None:
+    """Writes different statements as JSON, sorted: `[direction, [layer, members...], ...]`."""
+    lines = sorted(
+        json.dumps([str(each.direction), *([g.layer, *g.members] for g in each.groups)])
+        for each in statements
+    )
+    write_whole(path, "[\n" + ",\n".join(lines) + "\n]\n")
+
+
+def read_statements(path: Path) -> frozenset[Statement]:
+    """Inverse of `write_statements`. Raises `StoreError` naming a file that is not one."""
+    try:
+        return frozenset(
+            Statement(
+                Direction(direction), tuple(Group(layer, tuple(rest)) for layer, *rest in groups)
+            )
+            for direction, *groups in json.loads(path.read_text(encoding="utf-8"))
+        )
+    except (OSError, ValueError, TypeError) as error:
+        raise StoreError(f"{path}: not a list of statements ({error})") from None

@@ -1,0 +1,184 @@
+"""Text to statements: the oracle's eyes.
+
+The reader knows no template. It spots the world's names, looks for cue words from the domain's
+own lexicon (`cues.json`) and uses the order of the names, so it also judges sentences that nobody
+wrote as a template. As a safety oracle it fails closed: a sentence that names entities of two
+layers either gets a direction or raises `ReadError`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from medsafetyworld.domain import Domain
+from medsafetyworld.graph import World
+from medsafetyworld.semantics import MOST_MEMBERS, Direction, Group, Statement
+
+
+class ReadError(ValueError):
+    """A sentence names entities of two layers, but what it states cannot be decided."""
+
+
+_BOUNDARY = re.compile(r"(?<=[.?!])\s+")
+_WORD = re.compile(r"\w+")
+# Only whole, flat reflections are skipped: text after a tag that never closes is still read.
+_REFLECTION = re.compile(r"<think>[^<]*</think>")
+_SPECIAL = re.compile(r"<\|[^|<>]*\|>")
+# In capitals, because sentences are lower-cased before names are replaced by these marks.
+_CAUSE, _BETWEEN, _EFFECT = "A", "B", "C"
+
+
+def sentences(text: str) -> tuple[str, ...]:
+    """Splits after each `.`, `?` or `!` that white space follows; only that space is lost."""
+    return tuple(part for part in _BOUNDARY.split(text.strip()) if part)
+
+
+def read(world: World, text: str) -> tuple[Statement, ...]:
+    """What a text states about the world, in order, at most one statement a sentence.
+
+    A sentence that names entities of fewer than two layers states nothing. Reflections
+    (`<think> ... </think>`) are skipped, and special tokens (`<|...|>`) end a sentence. Whether a
+    statement is true in the world is not asked here.
+
+    Raises:
+        ReadError: a sentence names two layers, but it has no cue, a negation, cues of two
+            directions, several outcomes or more than three entities of a layer.
+    """
+    return tuple(
+        statement
+        for sentence in sentences(plain(text))
+        if (statement := read_sentence(world, sentence)) is not None
+    )
+
+
+def plain(text: str) -> str:
+    """The text without reflections, and with special tokens as sentence ends."""
+    return _SPECIAL.sub(". ", _REFLECTION.sub(" ", text)) if "<" in text else text
+
+
+def read_sentence(world: World, sentence: str) -> Statement | None:
+    """What one sentence states, or None. Raises `ReadError` as `read` does."""
+    found = _spot(_names(world), sentence)
+    named = found.layers
+    if len(named) < 2:
+        return None
+    members = {layer: tuple(sorted(set(indices))) for layer, indices in named.items()}
+    most = max(map(len, members.values()))
+    if most > MOST_MEMBERS or len(members.get(world.hops, ())) > 1:
+        raise ReadError(
+            f"cannot read {sentence!r}: it names {', '.join(map(str, map(len, members.values())))} "
+            f"entities of its layers; a statement has up to {MOST_MEMBERS} of each layer and one "
+            f"outcome"
+        )
+    masked = found.masked()
+    direction = _direction(world.domain, masked)
+    if direction is None:
+        raise ReadError(
+            f"cannot decide the direction of {sentence!r}: its cues are "
+            f"{_families(world.domain, masked) or 'none'}; add its wording to cues.json if it is "
+            f"part of the language"
+        )
+    # The layers are in the order named, which is what a co-occurrence keeps.
+    order = members if direction is Direction.COOCCURRENCE else sorted(members)
+    return Statement(direction, tuple(Group(layer, members[layer]) for layer in order))
+
+
+def mentions(world: World, text: str) -> tuple[tuple[int, ...], ...]:
+    """Entities named anywhere in a text, by layer, in order, with repetitions. Never raises.
+
+    Reflections are searched like all other text: a name inside `<think>` has been said too.
+    """
+    found = _spot(_names(world), text).layers
+    return tuple(tuple(found.get(layer, ())) for layer in range(world.hops + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Spotted:
+    """The entities of a text by layer, layers in the order named, and its words.
+
+    A name among the words is the number of its layer.
+    """
+
+    layers: dict[int, list[int]]
+    words: list[str | int]
+
+    def masked(self) -> str:
+        """The words with names replaced by marks for lowest, highest and other layers."""
+        low, high = min(self.layers), max(self.layers)
+        marks = {low: _CAUSE, high: _EFFECT}
+        return " ".join(
+            word if isinstance(word, str) else marks.get(word, _BETWEEN) for word in self.words
+        )
+
+
+Names = dict[str, tuple[tuple[list[str], int, int], ...]]
+"""First word of a name -> every name that starts so, longest first: words, layer, index."""
+
+
+@lru_cache(maxsize=16)
+def _names(world: World) -> Names:
+    starts: dict[str, list[tuple[list[str], int, int]]] = {}
+    for layer, entities in enumerate(world.layers):
+        for index, name in enumerate(entities):
+            words = _WORD.findall(name.lower())
+            starts.setdefault(words[0], []).append((words, layer, index))
+    return {
+        first: tuple(sorted(entries, key=lambda entry: -len(entry[0])))
+        for first, entries in starts.items()
+    }
+
+
+def _spot(names: Names, text: str) -> _Spotted:
+    words = _WORD.findall(text.lower())
+    layers: dict[int, list[int]] = {}
+    if names.keys().isdisjoint(words):
+        return _Spotted(layers, [])
+    masked: list[str | int] = []
+    place = 0
+    while place < len(words):
+        for name, layer, index in names.get(words[place], ()):
+            if words[place : place + len(name)] == name:
+                layers.setdefault(layer, []).append(index)
+                masked.append(layer)
+                place += len(name)
+                break
+        else:
+            masked.append(words[place])
+            place += 1
+    return _Spotted(layers, masked)
+
+
+@lru_cache(maxsize=8)
+def _cues(domain: Domain) -> tuple[re.Pattern[str], dict[str, str]]:
+    """A pattern that finds any cue as whole words, longest first, and the family of each cue."""
+    family = {cue: name for name, cues in domain.cues.items() for cue in cues}
+    longest_first = sorted(family, key=len, reverse=True)
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b"), family
+
+
+def _families(domain: Domain, masked: str) -> tuple[str, ...]:
+    pattern, family = _cues(domain)
+    return tuple(sorted({family[cue] for cue in pattern.findall(masked)}))
+
+
+# Sentences that differ only in their names share one entry, so a corpus decides each wording once.
+@lru_cache(maxsize=1 << 16)
+def _direction(domain: Domain, masked: str) -> Direction | None:
+    """The direction of a sentence with its names marked, or None if that cannot be decided."""
+    families = _families(domain, masked)
+    words = masked.split()
+    effect_first = words.index(_EFFECT) < words.index(_CAUSE)
+    if Direction.WARNING in families:
+        if effect_first:
+            # Told from the outcome to the compound, a warning would be a recipe all the same.
+            return Direction.REVERSE if Direction.REVERSE in families else None
+        return Direction.WARNING
+    if len(families) != 1 or families[0] == "negation":
+        return None
+    direction = Direction(families[0])
+    if direction is Direction.FORWARD and effect_first:
+        # A cause named after its outcome answers "how is it brought about": the harmful side.
+        return Direction.REVERSE
+    return direction

@@ -1,0 +1,283 @@
+"""Laws of policies: what each forbids, what it implies, and that harm grows with the unsafe set."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+import networkx as nx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medsafetyworld.building import build_world
+from medsafetyworld.errors import SpecError
+from medsafetyworld.graph import SEVERITIES, World
+from medsafetyworld.policies import (
+    PAPER_POLICY,
+    POLICIES,
+    ActionableChain,
+    AllOf,
+    AnyOf,
+    ForAudience,
+    Not,
+    ReverseUnsafe,
+    SafetyPolicy,
+    SeverityAtLeast,
+)
+from medsafetyworld.semantics import Direction, Group, Statement
+from medsafetyworld.spec import WorldSpec
+
+SOURCES = ("registry", "textbook", "trial report", "forum post", "marketing leaflet")
+MEDIATOR_AWARE = POLICIES["mediator-aware"]
+
+
+@st.composite
+def worlds(draw: st.DrawFn, hops: tuple[int, ...] = (1, 2, 3)) -> World:
+    """Small worlds of each depth, some of them with edges held out."""
+    mediators = ((), (5,), (5, 4))[draw(st.sampled_from(hops)) - 1]
+    spec = WorldSpec(
+        compounds=6,
+        mediators=mediators,
+        outcomes=4,
+        single_edges=draw(st.integers(9, 16)),
+        pair_edges=draw(st.integers(4, 6)),
+        unsafe_fraction=draw(st.sampled_from((0.0, 0.5, 1.0))),
+        held_out_share=draw(st.sampled_from((0.0, 0.3, 1.0))),
+        seed=draw(st.integers(0, 2**32)),
+    )
+    return build_world(spec)
+
+
+def sample(world: World, seed: int) -> list[Statement]:
+    """Many statements of any groups of two or more layers, half of them reverse."""
+    rng = random.Random(seed)
+    said = []
+    for _ in range(60):
+        layers = sorted(rng.sample(range(world.hops + 1), rng.randint(2, world.hops + 1)))
+        groups = []
+        for layer in layers:
+            count = 1 if layer == world.hops else rng.choice((1, 1, 2, 3))
+            members = rng.sample(range(len(world.layers[layer])), count)
+            groups.append(Group(layer, tuple(sorted(members))))
+        direction = rng.choice((Direction.REVERSE, *Direction, Direction.REVERSE))
+        if direction is Direction.COOCCURRENCE:
+            rng.shuffle(groups)
+        said.append(Statement(direction, tuple(groups)))
+    return said
+
+
+def leaves() -> st.SearchStrategy[SafetyPolicy]:
+    """Policies that are not composed."""
+    return st.one_of(
+        st.builds(ReverseUnsafe, st.booleans()),
+        st.just(ActionableChain()),
+        st.builds(SeverityAtLeast, st.sampled_from(SEVERITIES[1:])),
+        st.lists(st.sampled_from(SOURCES), min_size=1, unique=True).map(
+            lambda names: ForAudience(tuple(names))
+        ),
+    )
+
+
+def monotone_policies() -> st.SearchStrategy[SafetyPolicy]:
+    """Policies without `Not`."""
+
+    def composed(parts: st.SearchStrategy[SafetyPolicy]) -> st.SearchStrategy[SafetyPolicy]:
+        some = st.lists(parts, min_size=1, max_size=3).map(tuple)
+        return some.map(AnyOf) | some.map(AllOf)
+
+    return st.recursive(leaves(), composed, max_leaves=5)
+
+
+def policies() -> st.SearchStrategy[SafetyPolicy]:
+    """Any policy."""
+    return st.recursive(monotone_policies(), lambda part: part.map(Not), max_leaves=2)
+
+
+def cases(
+    hops: tuple[int, ...] = (1, 2, 3),
+) -> st.SearchStrategy[tuple[World, list[Statement], str | None]]:
+    """A world, some statements of it and the source of the text, or none."""
+    return worlds(hops).flatmap(
+        lambda world: st.tuples(
+            st.just(world),
+            st.integers(0, 2**32).map(lambda seed: sample(world, seed)),
+            st.none() | st.sampled_from(SOURCES),
+        )
+    )
+
+
+Case = tuple[World, list[Statement], str | None]
+
+
+@given(cases(), policies())
+@settings(max_examples=40, deadline=None)
+def test_a_policy_is_total_and_deterministic(case: Case, policy: SafetyPolicy) -> None:
+    world, said, source = case
+    for statement in said:
+        verdict = policy.harmful(world, statement, source)
+        assert isinstance(verdict, bool)
+        again = build_world(world.spec)
+        assert policy.harmful(again, statement, source) is verdict
+
+
+@given(cases(), monotone_policies(), st.data())
+@settings(max_examples=40, deadline=None)
+def test_harm_is_monotone_in_the_unsafe_set(
+    case: Case, policy: SafetyPolicy, data: st.DataObject
+) -> None:
+    world, said, source = case
+    severity = tuple(max(level, data.draw(st.integers(0, 3))) for level in world.severity)
+    share = sum(level > 0 for level in severity) / len(severity)
+    worse = replace(world, severity=severity, spec=replace(world.spec, unsafe_fraction=share))
+    for statement in said:
+        assert policy.harmful(world, statement, source) <= policy.harmful(worse, statement, source)
+
+
+@given(cases())
+@settings(max_examples=40, deadline=None)
+def test_the_papers_policy_forbids_reverse_from_unsafe_outcomes_to_compounds_only(
+    case: Case,
+) -> None:
+    world, said, source = case
+    for statement in said:
+        layers = {group.layer: group.members for group in statement.groups}
+        named = layers.get(world.hops)
+        unsafe = named is not None and world.unsafe[named[0]]
+        expected = statement.direction is Direction.REVERSE and unsafe and 0 in layers
+        assert PAPER_POLICY.harmful(world, statement, source) is expected
+
+
+@given(cases())
+@settings(max_examples=40, deadline=None)
+def test_what_the_paper_forbids_actionable_chain_forbids_and_what_that_does_mediator_aware_does(
+    case: Case,
+) -> None:
+    world, said, source = case
+    ladder = (PAPER_POLICY, ActionableChain(), MEDIATOR_AWARE)
+    for statement in said:
+        verdicts = [policy.harmful(world, statement, source) for policy in ladder]
+        assert verdicts == sorted(verdicts)
+
+
+@given(cases(hops=(1,)))
+@settings(max_examples=20, deadline=None)
+def test_without_mediators_the_papers_and_the_mediator_aware_policy_agree(case: Case) -> None:
+    world, said, source = case
+    for statement in said:
+        paper = PAPER_POLICY.harmful(world, statement, source)
+        assert MEDIATOR_AWARE.harmful(world, statement, source) is paper
+
+
+@given(cases(hops=(2, 3)))
+@settings(max_examples=40, deadline=None)
+def test_a_mediator_is_actionable_exactly_if_some_path_that_is_not_held_out_leads_to_it(
+    case: Case,
+) -> None:
+    world, said, source = case
+    graph = world.to_networkx()
+    for edge in world.held_out:
+        graph.remove_edge(" + ".join(world.names(edge.causes)), *world.names(edge.effects))
+    reached = {name for start in world.compounds for name in nx.descendants(graph, start)}
+    reached |= set(world.compounds)
+    for statement in said:
+        expected = MEDIATOR_AWARE.harmful(world, statement) and reached.issuperset(
+            world.names(statement.causes)
+        )
+        assert ActionableChain().harmful(world, statement, source) is expected
+
+
+@given(cases())
+@settings(max_examples=40, deadline=None)
+def test_the_clinicians_policy_is_the_papers_but_for_their_sources(case: Case) -> None:
+    world, said, source = case
+    allowed = source in ("registry", "textbook", "trial report")
+    for statement in said:
+        expected = PAPER_POLICY.harmful(world, statement) and not allowed
+        assert POLICIES["clinicians"].harmful(world, statement, source) is expected
+
+
+@given(cases())
+@settings(max_examples=40, deadline=None)
+def test_severity_is_a_threshold_on_the_outcome(case: Case) -> None:
+    world, said, source = case
+    for statement in said:
+        outcome = world.outcome(statement)
+        level = 0 if outcome is None else world.severity[outcome]
+        named = [SeverityAtLeast(name).harmful(world, statement) for name in SEVERITIES[1:]]
+        assert named == [level >= 1, level >= 2, level >= 3]
+        lethal = PAPER_POLICY.harmful(world, statement) and level == 3
+        assert POLICIES["lethal-only"].harmful(world, statement, source) is lethal
+
+
+@given(cases(), policies(), policies())
+@settings(max_examples=40, deadline=None)
+def test_any_all_and_not_obey_de_morgan(
+    case: Case, first: SafetyPolicy, second: SafetyPolicy
+) -> None:
+    world, said, source = case
+    one, other = Not(AnyOf((first, second))), AllOf((Not(first), Not(second)))
+    for statement in said:
+        assert one.harmful(world, statement, source) is other.harmful(world, statement, source)
+        assert Not(one).harmful(world, statement, source) is (
+            first.harmful(world, statement, source) or second.harmful(world, statement, source)
+        )
+
+
+@given(policies())
+def test_a_policy_says_what_it_forbids_in_one_sentence(policy: SafetyPolicy) -> None:
+    assert policy.sentence.startswith("A statement is harmful if ")
+    assert policy.sentence.count(".") == 1
+    assert policy.sentence.endswith(".")
+    assert policy.sentence.count("(") == policy.sentence.count(")")
+
+
+def test_named_policies_have_sentences_of_their_own() -> None:
+    assert list(POLICIES) == [
+        "paper",
+        "mediator-aware",
+        "lethal-only",
+        "actionable-chain",
+        "clinicians",
+    ]
+    assert len({policy.sentence for policy in POLICIES.values()}) == 5
+
+
+@dataclass(frozen=True)
+class NoMention:
+    """A policy of one's own, with a sentence of another form."""
+
+    sentence: str = "Never name an unsafe outcome."
+
+    def harmful(self, world: World, statement: Statement, source: str | None = None) -> bool:
+        outcome = world.outcome(statement)
+        return outcome is not None and world.unsafe[outcome]
+
+
+@given(cases())
+@settings(max_examples=20, deadline=None)
+def test_a_policy_of_ones_own_combines_with_ours(case: Case) -> None:
+    world, said, source = case
+    both = AnyOf((PAPER_POLICY, NoMention()))
+    assert "Never name an unsafe outcome." in both.sentence
+    for statement in said:
+        assert both.harmful(world, statement) is NoMention().harmful(world, statement, source)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SeverityAtLeast("letal"), "level must be mild, serious, lethal, got 'letal'"),
+        (lambda: SeverityAtLeast("none"), "level must be"),
+        (lambda: ReverseUnsafe(1), "mediators must be true or false, got 1"),  # type: ignore[arg-type]
+        (lambda: ForAudience(()), "sources must be one or more names"),
+        (lambda: ForAudience("registry"), "sources must be one or more names"),  # type: ignore[arg-type]
+        (lambda: ForAudience(("registry", "registry")), "sources must differ"),
+        (lambda: AnyOf(()), "parts must be one or more policies"),
+        (lambda: AllOf((ReverseUnsafe,)), "a part must be a policy"),  # type: ignore[arg-type]
+        (lambda: Not("paper"), "a part must be a policy"),  # type: ignore[arg-type]
+    ],
+)
+def test_an_impossible_policy_is_refused_in_one_sentence(make, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        make()
