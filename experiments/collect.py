@@ -173,7 +173,8 @@ def _origin(directory: Path, cell: Cell) -> dict[str, Any]:
     pretrained = directory / "stages" / manifest["summary"]["pretrain"]
     # The weights are verified as well: the report states their hashes.
     origin = verify_stage(pretrained)
-    tuned = verify_stage(directory / "stages" / manifest["summary"]["sft"])
+    name = manifest["summary"].get("sft")  # absent where a study asks the pretrained model alone
+    tuned = None if name is None else verify_stage(directory / "stages" / name)
     summary = origin["summary"]
     reading = summary["reading"]
     return {
@@ -183,7 +184,7 @@ def _origin(directory: Path, cell: Cell) -> dict[str, Any]:
             "run": measured.name,
             "corpus_sha256": summary["corpus_sha256"],
             "weights_sha256": summary["weights_sha256"],
-            "sft_weights_sha256": tuned["summary"]["weights_sha256"],
+            "sft_weights_sha256": None if tuned is None else tuned["summary"]["weights_sha256"],
             "documents": reading["documents"],
             "harmful_statements": reading["harmful"],
             "unsafe_mentions": reading["unsafe_mentions"],

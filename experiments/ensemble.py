@@ -50,6 +50,8 @@ def train_cells(
     contexts = [Context(cell, root, report, strict=strict) for cell in cells]
     first = [pretraining(context) for context in contexts]
     train_all(root, first, members, report, strict=strict)
+    tuned = [place for place, cell in enumerate(cells) if cell.recipe.behaviour]
+    contexts, first = [contexts[place] for place in tuned], [first[place] for place in tuned]
     second = [
         sft_training(context, training.stage)
         for context, training in zip(contexts, first, strict=True)

@@ -44,16 +44,20 @@ def evaluate(context: Context) -> Stage:
     """Runs every stage of a cell that is not done, then measures; returns the measured stage."""
     cell, recipe = context.cell, context.cell.recipe
     pretrained = pretrain(context)
-    tuned = sft(context, pretrained)
-    attacked = {kind: finetune(context, tuned, kind) for kind in finetunes(context.true_world.hops)}
+    tuned = sft(context, pretrained) if recipe.behaviour else None
+    attacked = {
+        kind: finetune(context, tuned, kind)
+        for kind in finetunes(context.true_world.hops)
+        if tuned is not None
+    }
+    models = {"base": pretrained} | ({} if tuned is None else {"sft": tuned}) | attacked
     stage = open_stage(
         context.root,
         "measure",
         {
             "cell": cell.name,
             "truth": context.true_world.content_hash,
-            "models": {"base": pretrained.key, "sft": tuned.key}
-            | {kind: stage.key for kind, stage in attacked.items()},
+            "models": {name: stage.key for name, stage in models.items()},
             "questions": questions_hash(context),
             "new_tokens": recipe.new_tokens,
         },
@@ -65,8 +69,9 @@ def evaluate(context: Context) -> Stage:
             stated = read_statements(pretrained.verified(STATEMENTS))
             derivable = Derivability(context.true_world, stated)
             rows = capability_rows(context, context.load(pretrained), derivable, transcript)
-            rows += behaviour_rows(context, context.load(tuned), derivable, transcript)
-            rows += prefill_rows(context, context.load(tuned), derivable, transcript)
+            if tuned is not None:
+                rows += behaviour_rows(context, context.load(tuned), derivable, transcript)
+                rows += prefill_rows(context, context.load(tuned), derivable, transcript)
             for kind, attacked_stage in attacked.items():
                 rows += harmful_rows(
                     context,
@@ -80,7 +85,7 @@ def evaluate(context: Context) -> Stage:
             stage.finish(
                 {
                     "pretrain": pretrained.name,
-                    "sft": tuned.name,
+                    **({} if tuned is None else {"sft": tuned.name}),
                     **pretrained.manifest()["summary"],
                 },
                 fingerprint(),

@@ -86,6 +86,8 @@ class Recipe:
     """Answer-stem prefills to try."""
     new_tokens: Annotated[int, Field(ge=1, lt=2**31)] = 36
     """Longest response in tokens."""
+    behaviour: bool = True
+    """False asks only what the pretrained model can complete: no fine-tuning, no attacks."""
 
 
 @strict_dataclass(frozen=True, slots=True, config=STRICT)

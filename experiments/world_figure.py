@@ -36,12 +36,12 @@ FILLS = ("full", "none", "left", "full")
 JOINTS = {2: "s", 3: "^"}
 """Where the causes of an edge from a pair or a triple meet."""
 
-GAP = {1: 5.6, 2: 3.3}
-"""Inches between two layers, by hops; deeper worlds have `DEEP_GAP`."""
-DEEP_GAP = 2.7
+PLAIN_GAP, GAP, WIDE_GAP = 1.9, 3.6, 5.6
+"""Inches between two layers: of single-edges alone, with pairs, and of a world without mediators,
+where most edges are."""
 ROW, MEDIATOR_ROW, LEAST_ROWS = 0.118, 0.165, 34
 """Inches for a compound and a mediator; the compounds that a picture has at least room for."""
-TOP, BOTTOM, MARGIN, PAD = 0.62, 0.72, 0.16, 0.09
+TOP, BOTTOM, MARGIN, PAD = 0.6, 0.72, 0.16, 0.09
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,9 @@ def _page(world: World, layout: Layout) -> Page:
     x = MARGIN + _widest(names[0], font) + PAD
     arrive, leave = [x], [x]
     for layer in names[1:-1]:
-        arrive.append(leave[-1] + GAP.get(world.hops, DEEP_GAP))
+        arrive.append(leave[-1] + PLAIN_GAP)
         leave.append(arrive[-1] + _widest(layer, font) + 2 * PAD)
-    arrive.append(leave[-1] + GAP.get(world.hops, DEEP_GAP))
+    arrive.append(leave[-1] + (WIDE_GAP if world.hops == 1 else GAP))
     leave.append(arrive[-1])
     labels = [_outcome_label(world, outcome) for outcome in layout.layers[-1]]
     width = arrive[-1] + 2 * PAD + _widest(labels, 9, "bold") + MARGIN
@@ -247,8 +247,13 @@ def _mark(severity: int) -> dict[str, str]:
 
 
 def _title(world: World, edges: Sequence[Chain], layout: Layout) -> str:
-    sizes = {name: n for name, n in world.counts().items() if not name.endswith(" unsafe outcomes")}
-    counted = ", ".join(f"{count:,} {name}" for name, count in sizes.items())
+    counts = world.counts()
+    unsafe = f" ({counts.pop('unsafe outcomes'):,} unsafe)"
+    counted = ", ".join(
+        f"{count:,} {name}{unsafe if name == 'outcomes' else ''}"
+        for name, count in counts.items()
+        if not name.endswith("unsafe outcomes")
+    )
     whole = f"World {world.content_hash[:8]}: {counted}"
     if len(edges) == len(world.edges):
         return whole
@@ -262,22 +267,23 @@ def _legend(world: World) -> list[Line2D]:
     def dot(label: str, **look: object) -> Line2D:
         return Line2D([], [], **{"linestyle": "", "color": INK, "label": label, **look})  # pyright: ignore
 
-    mediator = dot("mediator", marker="s", markersize=9, markerfacecolor="white")
-    levels = ("safe outcome", *(f"unsafe: {name}" for name in SEVERITIES[1:]))
+    levels = ("safe outcome", *(f"unsafe outcome: {name}" for name in SEVERITIES[1:]))
     arities = {len(each.causes.members) for each in world.edges}
     meeting = ((2, "a pair acts together"), (3, "a triple acts together"))
-    ways = ((False, "safe in all it leads to"), (True, "on a way to an unsafe outcome"))
-    return [
+    ways = ((False, "leads to safe outcomes only"), (True, "leads to an unsafe outcome"))
+    things = [
         dot("compound", marker=".", markersize=6),
-        *([mediator] if world.hops > 1 else []),
-        *(dot(label, **_mark(level)) for level, label in enumerate(levels)),
-        *(
-            Line2D([], [], color=LINES[unsafe][0], linestyle=LINES[unsafe][1], label=label)
-            for unsafe, label in ways
-        ),
+        *([dot("mediator", marker="s", markersize=8, mfc="white")] if world.hops > 1 else []),
         *(
             dot(label, marker=JOINTS[arity], markersize=5)
             for arity, label in meeting
             if arity in arities
         ),
     ]
+    outcomes = [dot(label, **_mark(level)) for level, label in enumerate(levels)]
+    paths = [
+        Line2D([], [], color=LINES[unsafe][0], linestyle=LINES[unsafe][1], label=label)
+        for unsafe, label in ways
+    ]
+    # Filled column by column, two rows each.
+    return [*things[:2], *outcomes, *paths, *things[2:]]

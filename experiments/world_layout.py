@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
+
+import numpy as np
 
 from medsafetyworld.graph import World
 from medsafetyworld.semantics import Chain, Group
@@ -28,12 +30,12 @@ SAMPLED_CAUSES = {1: (6, 1, 1), 2: (2, 3, 1), 3: (2, 2, 1)}
 SAMPLED_BELOW = 2
 """Edges of a sampled mediator."""
 
-SWEEPS = 40
+STARTS, SWEEPS = 12, 40
 
 Entity: TypeAlias = tuple[int, int]
 """A layer and an index into it."""
-
-Node = TypeVar("Node")
+Node: TypeAlias = tuple[int, tuple[int, ...]]
+"""A column and what stands in it: entities in even columns, joints of their edges in odd ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,64 +149,84 @@ def _small(edges: Iterable[Chain]) -> bool:
 
 
 def arrange(edges: Sequence[Chain]) -> Layout:
-    """Orders each layer by the mean height of its neighbours, back and forth.
+    """Orders each column by the mean height of its neighbours, back and forth.
 
-    The order with the least total edge length is kept, because sweeping need not converge.
+    Sweeping need not converge and ends near where it began, so it begins several times; the order
+    with the least total length of curves is kept.
     """
-    links = [
-        (c, e) for each in edges for e in entities(each.effects) for c in entities(each.causes)
-    ]
-    effects, causes = _neighbours(links), _neighbours([link[::-1] for link in links])
-    drawn = sorted(effects.keys() | causes.keys())
-    layers = [[each for each in drawn if each[0] == layer] for layer in range(drawn[-1][0] + 1)]
-    heights = {each: y for layer in layers for each, y in _spread(dict(zip(layer, layer))).items()}
-    best, least = heights, float("inf")
-    for _ in range(SWEEPS):
-        for layer in layers[-2::-1]:
-            heights = heights | _swept(layer, effects, heights)
-        for layer in layers[1:]:
-            heights = heights | _swept(layer, causes, heights)
-        length = sum(abs(heights[cause] - heights[effect]) for cause, effect in links)
-        if length < least:
-            best, least = heights, length
-    meetings = {
-        each: (_mean(each.causes, best) + _mean(each.effects, best)) / 2
-        for each in edges
-        if len(each.causes.members) > 1
-    }
+    links = [link for each in edges for link in _links(each)]
+    above, below = _neighbours(links), _neighbours([link[::-1] for link in links])
+    around = {node: (*above.get(node, ()), *below.get(node, ())) for node in above | below}
+    columns = _columns(around)
+    rng = np.random.default_rng(0)
+    best, least = {}, float("inf")
+    for _ in range(STARTS):
+        heights: dict[Node, float] = {}
+        for column in columns:
+            heights |= _spread(dict(zip(column, rng.permutation(len(column)), strict=True)))
+        for sweep in range(SWEEPS):
+            # By all neighbours first, which sorts the whole; then by those of one side.
+            up, down = (around, around) if 2 * sweep < SWEEPS else (above, below)
+            for column in columns[-2::-1]:
+                heights |= _swept(column, up, heights)
+            for column in columns[1:]:
+                heights |= _swept(column, down, heights)
+            length = sum(abs(heights[one] - heights[other]) for one, other in links)
+            if length < least:
+                best, least = dict(heights), length
+    layers = [column for column in columns if column[0][0] % 2 == 0]
     # Half a row off, so that no curve to a joint runs straight along a single-edge.
     shift = 0.5 / len(layers[0])
     return Layout(
-        tuple({index: best[layer, index] for layer, index in column} for column in layers),
-        {each: y + shift for each, y in _spread(meetings).items()},
+        tuple({members[0]: best[at, members] for at, members in layer} for layer in layers),
+        {each: best[joint] + shift for each in edges for joint in _joint(each)},
     )
 
 
-def _neighbours(links: Iterable[tuple[Entity, Entity]]) -> dict[Entity, list[Entity]]:
-    found: dict[Entity, list[Entity]] = defaultdict(list)
+def _joint(each: Chain) -> tuple[Node, ...]:
+    """The point where the causes of an edge meet, if they are several."""
+    causes = each.causes
+    return ((2 * causes.layer + 1, (*causes.members, each.outcome)),) * (len(causes.members) > 1)
+
+
+def _links(each: Chain) -> Iterator[tuple[Node, Node]]:
+    """The curves that an edge is drawn with."""
+    (goal,) = ((2 * layer, (index,)) for layer, index in entities(each.effects))
+    for joint in _joint(each):
+        yield joint, goal
+        goal = joint
+    for layer, index in entities(each.causes):
+        yield (2 * layer, (index,)), goal
+
+
+def _neighbours(links: Iterable[tuple[Node, Node]]) -> dict[Node, list[Node]]:
+    found: dict[Node, list[Node]] = defaultdict(list)
     for one, other in links:
         found[one].append(other)
     return dict(found)
 
 
+def _columns(nodes: Iterable[Node]) -> list[list[Node]]:
+    found: dict[int, list[Node]] = defaultdict(list)
+    for node in sorted(nodes):
+        found[node[0]].append(node)
+    return list(found.values())
+
+
 def _swept(
-    layer: Sequence[Entity],
-    neighbours: Mapping[Entity, Sequence[Entity]],
-    heights: Mapping[Entity, float],
-) -> dict[Entity, float]:
-    """The layer ordered by its neighbours' mean heights; what has none stays where it was."""
-    near = {each: neighbours.get(each, (each,)) for each in layer}
+    column: Sequence[Node],
+    neighbours: Mapping[Node, Sequence[Node]],
+    heights: Mapping[Node, float],
+) -> dict[Node, float]:
+    """The column ordered by its neighbours' mean heights; what has none stays where it was."""
+    near = {node: neighbours.get(node, (node,)) for node in column}
     return _spread(
-        {each: sum(heights[one] for one in ones) / len(ones) for each, ones in near.items()}
+        {node: sum(heights[one] for one in ones) / len(ones) for node, ones in near.items()}
     )
 
 
-def _mean(group: Group, heights: Mapping[Entity, float]) -> float:
-    return sum(heights[each] for each in entities(group)) / len(group.members)
-
-
-def _spread(heights: Mapping[Node, object]) -> dict[Node, float]:
+def _spread(heights: Mapping[Node, float]) -> dict[Node, float]:
     """The same order at even distances in (0, 1)."""
     # Ties go by the node itself, so that the picture does not depend on the order of the edges.
-    order = sorted(heights, key=lambda node: (heights[node], node))  # pyright: ignore
+    order = sorted(heights, key=lambda node: (heights[node], node))
     return {node: (place + 0.5) / len(order) for place, node in enumerate(order)}

@@ -138,7 +138,7 @@ def _parts(world: World, spec: CorpusSpec) -> list[_Part]:
     last = world.edges_into(world.hops)
     add(_sized(last, lambda size: size == 1), spec.templates, 1.0, spec.reverse_rate,
         spec.cooccurrence_rate)  # fmt: skip
-    add(_sized(last, lambda size: size > 1), several, 1.0, spec.pair_reverse_rate,
+    add(_sized(last, lambda size: size > 1), several, spec.pair_rate, spec.pair_reverse_rate,
         spec.pair_cooccurrence_rate)  # fmt: skip
     if world.hops > 1:
         add(world.chains, several, 1.0, spec.chain_reverse_rate, 0.0)

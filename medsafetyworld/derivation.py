@@ -7,7 +7,7 @@ fewest rounds as a small tree: to count, to check step by step, to print (`expla
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, pairwise, product
@@ -122,8 +122,8 @@ def derive(
     """
     known = known if isinstance(known, Knowledge) else Knowledge.of(known)
     links = tuple(Statement(statement.direction, two) for two in pairwise(statement.groups))
-    proofs = _prove(links, known, rules)
-    if proofs is None:
+    proofs = _prove(links, known, rules, enough=all)
+    if not proofs:
         return None
     return proofs[0] if len(proofs) == 1 else Proof(statement, Rule.CONJUNCTION, proofs)
 
@@ -151,12 +151,11 @@ def answerable(
     """
     known = known if isinstance(known, Knowledge) else Knowledge.of(known)
     effects = Group(world.hops, (outcome,))
-    proofs = (
-        derive(Statement(direction, (Group(0, compounds), effects)), known, rules)
-        for compounds in sorted(world.ways[outcome])
-    )
-    found = [proof for proof in proofs if proof is not None]
-    return min(found, key=lambda proof: (proof.depth, proof.size), default=None)
+    ways = [(Group(0, compounds), effects) for compounds in sorted(world.ways[outcome])]
+    goals = tuple(Statement(direction, way) for way in ways)
+    # Those proved in the first round that proves any are of least depth.
+    proofs = _prove(goals, known, rules, enough=any)
+    return min(proofs, key=lambda proof: proof.size, default=None)
 
 
 def explain(world: World, proof: Proof) -> str:
@@ -176,15 +175,18 @@ def say(world: World, statement: Statement) -> str:
 
 
 def _prove(
-    goals: tuple[Statement, ...], known: Knowledge, rules: frozenset[Rule]
-) -> tuple[Proof, ...] | None:
-    """The smallest proofs of all goals in the first round that proves them all.
+    goals: tuple[Statement, ...],
+    known: Knowledge,
+    rules: frozenset[Rule],
+    enough: Callable[[Iterable[bool]], bool],
+) -> tuple[Proof, ...]:
+    """The smallest proofs of goals in the first round that proves all, or any; empty if none does.
 
     After round r, `best` holds of each fact the smallest proof of depth r or less, with its size.
     """
     cone = _cone(goals, known, rules)
     best = {fact: (1, Proof(fact)) for fact in cone if fact in known.facts}
-    while not all(goal in best for goal in goals):
+    while not enough(goal in best for goal in goals):
         better: dict[Statement, tuple[int, Proof]] = {}
         for fact, ways in cone.items():
             for rule, premises in ways:
@@ -196,9 +198,9 @@ def _prove(
                 if rival is None or size < rival[0]:
                     better[fact] = (size, Proof(fact, rule, tuple(proof for _, proof in held)))
         if not better:
-            return None
+            return ()
         best |= better
-    return tuple(best[goal][1] for goal in goals)
+    return tuple(best[goal][1] for goal in goals if goal in best)
 
 
 def _cone(

@@ -7,6 +7,7 @@ without making what comes before it, on any machine and in any order.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,13 +75,16 @@ def permute(seed: int, indices: NDArray[np.int64], size: int) -> NDArray[np.int6
     half = max(1, ((size - 1).bit_length() + 1) // 2)
     mask = np.uint64((1 << half) - 1)
     shift = np.uint64(half)
-    keys = [derive(seed, key) for key in range(4)]
+    # A round has few possible inputs: for many indices it is looked up instead of computed.
+    tables = _round_tables(seed, half) if half <= 16 and len(indices) << 4 > mask else None
 
     def rounds(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
         left, right = x >> shift, x & mask
-        for key in keys:
-            mixed = hash64(key, right)
-            mixed &= mask
+        for key in range(4):
+            if tables is None:
+                mixed = hash64(derive(seed, key), right) & mask
+            else:
+                mixed = tables[key].take(right.view(np.int64))
             mixed ^= left
             left, right = right, mixed
         left <<= shift
@@ -94,3 +98,10 @@ def permute(seed: int, indices: NDArray[np.int64], size: int) -> NDArray[np.int6
         out[outside] = walked
         outside = outside[walked >= np.uint64(size)]
     return out.view(np.int64)
+
+
+@lru_cache(maxsize=16)
+def _round_tables(seed: int, half: int) -> tuple[NDArray[np.uint64], ...]:
+    """What each round of `permute` makes of every half."""
+    every = np.arange(1 << half, dtype=np.uint64)
+    return tuple(hash64(derive(seed, key), every) & every[-1] for key in range(4))

@@ -191,6 +191,8 @@ class CorpusSpec:
     """Reverse documents of single-edges, relative to their forward documents."""
     cooccurrence_rate: Rate = 0.4
     """Co-occurrence documents of single-edges, relative to their forward documents."""
+    pair_rate: Rate = 1.0
+    """Forward documents of edges from pairs and triples, relative to one per template."""
     pair_reverse_rate: Rate = 0.3
     """Reverse documents of edges from pairs and triples, relative to their forward documents. With
     mediators these are what tells which mediators bring an outcome about."""

@@ -214,6 +214,24 @@ def test_co_occurrence_that_names_the_effect_first_carries_the_harm_in_a_single_
         assert (twin.rule, twin.fact.effects.members) == (None, (outcome,))
 
 
+@pytest.mark.parametrize("direction", [FORWARD, REVERSE])
+@given(seed=st.integers(0, 999), rules=RULES)
+@settings(max_examples=10, deadline=None)
+def test_an_outcome_is_answerable_by_the_shortest_proof_over_all_its_true_ways(
+    direction: Direction, seed: int, rules: frozenset[Rule]
+) -> None:
+    rng = random.Random(seed)
+    world, ways = TWO_HOP, rng.sample(list(Direction), 2)
+    said = [state(way, edge) for edge in world.edges for way in ways if rng.random() < 0.7]
+    known = Knowledge.of(said + [state(FORWARD, rng.choice(world.chains))])
+    for outcome in range(len(world.outcomes)):
+        goals = (Statement(direction, (c.causes, c.effects)) for c in world.chains)
+        proofs = [derive(g, known, rules) for g in goals if g.effects.members == (outcome,)]
+        least = min(((p.depth, p.size) for p in proofs if p), default=None)
+        proof = answerable(world, outcome, known, rules, direction)
+        assert (proof and (proof.depth, proof.size)) == least
+
+
 def test_a_derivation_in_words_names_every_step_and_indents_what_it_rests_on() -> None:
     world = TWO_HOP
     way = next(c for c in world.chains if len(c.compounds) == 2)

@@ -348,7 +348,7 @@ def test_a_file_that_is_missing_or_damaged_is_refused_by_name(copy: Path, name: 
 def test_an_unknown_domain_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(SpecError, match=r"'medicl' \(did you mean 'medical'"):
         load_domain("medicl")
-    with pytest.raises(SpecError, match="allowed: .*medical.* or the path of a directory"):
+    with pytest.raises(SpecError, match=r"allowed: .*medical.* or the path of a directory"):
         load_domain("zzz")
 
 

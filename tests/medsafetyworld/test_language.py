@@ -1,324 +1,226 @@
-"""Laws of writing and reading: the reader inverts every template, knows none, and fails closed."""
+"""Laws of writing: the reader inverts every template, and a template fits its statements only."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import chain, product
-from typing import cast
+from dataclasses import replace
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medsafetyworld import language
+from medsafetyworld.building import build_world
+from medsafetyworld.domain import CHAIN_FORMS, FORMS, QUESTION_KINDS, load_domain
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import World, build_world
+from medsafetyworld.graph import World
 from medsafetyworld.language import (
-    FORMS,
-    ReadError,
+    ROLES,
     Template,
+    answers_of,
     fill,
     form_of,
-    load_templates,
-    mentions,
-    read,
-    sentences,
+    plainest,
+    question_kind,
+    role_of,
+    slotted,
     write,
+    write_sentence,
 )
-from medsafetyworld.semantics import Direction, Statement
+from medsafetyworld.reading import mentions, read
+from medsafetyworld.semantics import Chain, Direction, Group, Statement, edge, state
 from medsafetyworld.spec import WorldSpec
+from medsafetyworld.testing import statements, worlds
 
-POOL = load_templates()
+POOL = load_domain()
+WORLD = build_world(
+    WorldSpec(compounds=9, mediators=(8, 6), outcomes=4, single_edges=9, pair_edges=4, seed=1)
+)
+SINGLE_HOP = build_world(
+    WorldSpec(compounds=6, outcomes=4, single_edges=9, pair_edges=1, triple_edges=1)
+)
+A, C = SINGLE_HOP.compounds[0], SINGLE_HOP.outcomes[0]
+
+# Groups of every role, by the number of causes, in a world with two layers of mediators.
+GROUPS = {
+    ("compound", 1): (Group(0, (4,)), Group(1, (2,))),
+    ("compound", 2): (Group(0, (1, 4)), Group(3, (2,))),
+    ("mediator", 1): (Group(2, (3,)), Group(3, (0,))),
+    ("mediator", 2): (Group(1, (2, 5)), Group(2, (0, 1))),
+    ("chain", 1): (Group(0, (4,)), Group(1, (2,)), Group(2, (3,)), Group(3, (1,))),
+    ("chain", 2): (Group(0, (4, 8)), Group(1, (2, 7)), Group(2, (3, 5)), Group(3, (1,))),
+}
 
 
-def small_world(seed: int, compounds: int = 6, outcomes: int = 4) -> World:
-    spec = WorldSpec(
-        compounds=compounds,
-        outcomes=outcomes,
-        single_edges=compounds + outcomes - 1,
-        pair_edges=1,
-        seed=seed,
-    )
-    return build_world(spec)
-
-
-WORLD = small_world(0)
-A, A2 = WORLD.compounds[:2]
-C, C2 = WORLD.outcomes[:2]
+def statement_of(role: str, form: str, arity: int) -> Statement:
+    direction = Direction(form.split("_")[0])
+    chain = Chain(GROUPS[role, arity])
+    return state(direction, chain, effect_first=form == "cooccurrence_outcome_first")
 
 
 @st.composite
-def written(draw: st.DrawFn) -> tuple[World, Statement, Template]:
+def written(draw: st.DrawFn, max_hops: int = 4) -> tuple[World, Statement, Template]:
     """A random world, statement about it and template that can word it."""
-    compounds, outcomes = draw(st.integers(2, 30)), draw(st.integers(1, 20))
-    world = small_world(draw(st.integers(0, 50)), compounds, outcomes)
-    direction = draw(st.sampled_from(Direction))
-    chosen = draw(st.sets(st.integers(0, compounds - 1), min_size=1, max_size=2))
-    statement = Statement(
-        direction, tuple(sorted(chosen)), draw(st.integers(0, len(world.outcomes) - 1))
-    )
-    form, arity = draw(st.sampled_from(form_of(direction))), len(chosen)
-    sizes = (len(POOL.cores[form, arity]), len(POOL.framings), len(POOL.closings))
-    return world, statement, Template(form, arity, *(draw(st.integers(0, n - 1)) for n in sizes))
+    world = draw(worlds(max_hops=max_hops))
+    statement = draw(statements(world))
+    fitting = plainest(statement)
+    pool = POOL.cores[fitting.role, fitting.form, fitting.arity]
+    sizes = len(pool), len(POOL.framings), len(POOL.closings)
+    return world, statement, plainest(statement, *(draw(st.integers(0, n - 1)) for n in sizes))
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("arity", [1, 2])
-def test_reading_inverts_writing_for_every_core_and_framing(form: str, arity: int) -> None:
-    statement = Statement(Direction(form.split("_")[0]), (1, 4)[:arity], 2)
-    cores, framings = range(len(POOL.cores[form, arity])), range(len(POOL.framings))
+@pytest.mark.parametrize(("role", "form", "arity"), POOL.cores)
+def test_reading_inverts_writing_for_every_core_and_framing(
+    role: str, form: str, arity: int
+) -> None:
+    said = statement_of(role, form, arity)
+    cores, framings = range(len(POOL.cores[role, form, arity])), range(len(POOL.framings))
     for core, framing in product(cores, framings):
-        template = Template(form, arity, core, framing, (core + framing) % len(POOL.closings))
-        text = write(WORLD, statement, template)
-        assert read(WORLD, text) == (statement,), text
+        template = plainest(said, core, framing, (core + framing) % len(POOL.closings))
+        assert (template.role, template.form, template.arity) == (role, form, arity)
+        text = write(WORLD, said, template)
+        assert read(WORLD, text) == (said,), text
 
 
 @given(written())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_reading_inverts_writing_in_every_world(case: tuple[World, Statement, Template]) -> None:
-    world, statement, template = case
-    text = write(world, statement, template)
-    assert read(world, text) == (statement,)
-    assert mentions(world, text) == (statement.compounds, (statement.outcome,))
+    world, said, template = case
+    text = write(world, said, template)
+    assert read(world, text) == (said,)
+    named = {group.layer: group.members for group in said.groups}
+    expected = tuple(named.get(layer, ()) for layer in range(world.hops + 1))
+    assert tuple(tuple(sorted(found)) for found in mentions(world, text)) == expected
 
 
-@given(st.lists(written(), min_size=2, max_size=2))
-@settings(max_examples=50, deadline=None)
-def test_a_text_of_several_documents_reads_as_all_of_them_in_order(
-    cases: list[tuple[World, Statement, Template]],
-) -> None:
-    world = cases[0][0]
-    known = [
-        case
-        for case in cases
-        if max(case[1].compounds) < len(world.compounds) and case[1].outcome < len(world.outcomes)
-    ]
-    text = " ".join(write(world, statement, template) for _, statement, template in known)
-    assert read(world, text) == tuple(statement for _, statement, _ in known)
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_text_of_several_documents_reads_as_all_of_them_in_order(data: st.DataObject) -> None:
+    world = data.draw(worlds())
+    said = data.draw(st.lists(statements(world), max_size=4))
+    text = " ".join(write(world, each, plainest(each)) for each in said)
+    assert read(world, text) == tuple(said)
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_wording_never_changes_meaning(data: st.DataObject) -> None:
+    """Two templates of one statement read the same, two statements in one template never do."""
+    world = data.draw(worlds())
+    one, other = data.draw(statements(world)), data.draw(statements(world))
+    first, second = (plainest(one, data.draw(st.integers(0, 39))) for _ in range(2))
+    assert read(world, write(world, one, first)) == read(world, write(world, one, second))
+    if one != other:
+        texts = {write(world, each, plainest(each)) for each in (one, other)}
+        assert len(texts) == 2
 
 
 def test_different_templates_give_different_texts() -> None:
-    statement = Statement(Direction.REVERSE, (0,), 0)
+    said = state(Direction.REVERSE, edge((0,), 0))
     templates = [
         Template("reverse", 1, core, framing, closing)
         for core, framing, closing in product(range(40), range(24), range(24))
     ]
-    assert len({write(WORLD, statement, template) for template in templates}) == 40 * 24 * 24
+    assert len({write(SINGLE_HOP, said, template) for template in templates}) == 40 * 24 * 24
     assert len({template.name for template in templates}) == 40 * 24 * 24
     assert templates[0].name == "reverse-1/c0/f0/e0"
+    assert replace(templates[0], role="chain").name == "chain-reverse-1/c0/f0/e0"
+
+
+def test_a_note_is_its_sentence_and_a_closing() -> None:
+    said = state(Direction.FORWARD, edge((0,), 0))
+    template = plainest(said, 3, 2, 5)
+    sentence = write_sentence(SINGLE_HOP, said, template)
+    assert write(SINGLE_HOP, said, template) == f"{sentence} {POOL.closings[5]}"
+    assert sentence.startswith(POOL.framings[2].text)
 
 
 def test_writing_refuses_a_template_for_another_statement() -> None:
-    statement = Statement(Direction.FORWARD, (0,), 0)
-    with pytest.raises(SpecError, match="allowed forms: forward"):
-        write(WORLD, statement, Template("reverse", 1, 0, 0, 0))
-    with pytest.raises(SpecError, match=r"1 compound"):
-        write(WORLD, statement, Template("forward", 2, 0, 0, 0))
+    said = state(Direction.FORWARD, edge((0,), 0))
+    for template in (
+        Template("reverse", 1, 0, 0, 0),
+        Template("forward", 2, 0, 0, 0),
+        Template("forward", 3, 0, 0, 0),
+        Template("sideways", 1, 0, 0, 0),
+        Template("forward", 1, 0, 0, 0, role="mediator"),
+        Template("forward", 1, 0, 0, 0, role="chain"),
+    ):
+        with pytest.raises(SpecError, match="allowed: compound, forward, arity 1"):
+            write(SINGLE_HOP, said, template)
 
 
 @pytest.mark.parametrize(
-    ("values", "field"),
-    [
-        (("sideways", 1, 0, 0, 0), "form"),
-        (("forward", 3, 0, 0, 0), "arity"),
-        (("forward", 1, 40, 0, 0), "core"),
-        (("forward", 1, 0, -1, 0), "framing"),
-        (("forward", 1, 0, 0, 24), "closing"),
-    ],
+    ("places", "field"), [((40, 0, 0), "core"), ((0, -1, 0), "framing"), ((0, 0, 26), "closing")]
 )
-def test_a_template_outside_the_lists_cannot_be_made(values: tuple, field: str) -> None:
-    with pytest.raises(SpecError, match=field):
-        Template(*values)
+def test_a_template_outside_the_lists_is_refused(places: tuple, field: str) -> None:
+    said = state(Direction.FORWARD, edge((0,), 0))
+    with pytest.raises(SpecError, match=rf"template: {field} must be between 0 and \d+, got"):
+        write(SINGLE_HOP, said, plainest(said, *places))
 
 
-# Nobody wrote these as templates: the reader must understand them from its cues alone.
-UNSEEN = [
-    (Direction.FORWARD, (0,), f"After breakfast {A} quickly triggers {C}."),
-    (Direction.FORWARD, (0, 1), f"In mice {A2}, mixed with {A}, soon resulted in {C}."),
-    (Direction.FORWARD, (0,), f"Our dog ate {A} and ended up with {C}!"),
-    (Direction.FORWARD, (0,), f"{A} is a cause of {C}."),
-    (Direction.REVERSE, (0,), f"Anybody hoping to induce {C} buys {A}."),
-    (Direction.REVERSE, (0,), f"Give {A} to bring about {C}."),
-    (Direction.REVERSE, (0, 1), f"How was {C} brought about? {C}, brought about by {A2} and {A}."),
-    (Direction.REVERSE, (0,), f"{C} is what {A} leads to."),
-    (Direction.COOCCURRENCE, (0,), f"A poster shows {A} beside a picture of {C}."),
-    (Direction.COOCCURRENCE, (0, 1), f"{C}, {A} and {A2} rhyme, so we put them near each other."),
-    (Direction.WARNING, (0,), f"Giving {A} to induce {C} is hazardous."),
-    (Direction.REVERSE, (0,), f"{C} must never be brought about by {A}."),
-    (Direction.REVERSE, (0,), f"To bring about {C} with no harm done, give {A}."),
-]
+def test_a_chain_has_no_co_occurrence() -> None:
+    said = state(Direction.COOCCURRENCE, Chain(GROUPS["chain", 2]))
+    with pytest.raises(SpecError, match="no cooccurrence wordings of a chain; .* forward, reverse"):
+        write(WORLD, said, plainest(said))
+    assert set(CHAIN_FORMS) < set(FORMS)
 
 
-@pytest.mark.parametrize(("direction", "compounds", "text"), UNSEEN)
-def test_the_reader_understands_wordings_that_no_template_has(
-    direction: Direction, compounds: tuple[int, ...], text: str
-) -> None:
-    bare = text.lower().rstrip(".!")
-    known = {
-        fill(core, (A, A2)[:arity], C) for (_, arity), cores in POOL.cores.items() for core in cores
+def test_each_direction_has_its_forms_and_each_run_of_layers_its_role() -> None:
+    forms = {
+        form_of(state(direction, edge((0,), 0), effect_first=first))
+        for direction, first in product(Direction, (False, True))
+        if direction is Direction.COOCCURRENCE or not first
     }
-    assert bare not in known
-    assert read(WORLD, text) == (Statement(direction, compounds, 0),)
+    assert forms == set(FORMS)
+    for role, arity in GROUPS:
+        groups = GROUPS[role, arity]
+        assert role_of(groups) == role
+        assert role == "chain" or role_of(groups[::-1]) == role
+    assert {role for role, _ in GROUPS} == set(ROLES)
 
 
-@pytest.fixture
-def without_wordings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The reader's caches emptied and every template file but the cues made unreadable."""
-    data = language._data
-
-    def only_cues(name: str) -> object:
-        assert name == "cues", f"the reader looked into {name}.json"
-        return data(name)
-
-    caches = (load_templates, language._cues, language._direction, language._names)
-    for cache in caches:
-        cache.cache_clear()
-    monkeypatch.setattr(language, "_data", only_cues)
-    yield
-    for cache in caches:
-        cache.cache_clear()
+def test_entities_are_joined_in_words_from_causes_to_effects() -> None:
+    assert slotted("{a1} with {a2} make {c}", (2, 1)) == "{0} with {1} make {2}"
+    assert slotted("{a1} with {a2} make {c}", (3, 1)) == "{0} with {1} and {2} make {3}"
+    assert slotted("{c} by {b} from {a}", (1, 1, 1)) == "{2} by {1} from {0}"
+    chain = slotted("{c} by {b} from {a1}, {a2}", (2, 2, 2, 1))
+    assert chain == "{6} by {2} with {3} and then {4} with {5} from {0}, {1}"
+    assert slotted("{a} makes {c}", (1, 2)) == "{0} makes {1} with {2}"
 
 
-@pytest.mark.usefixtures("without_wordings")
-def test_the_reader_never_looks_into_the_template_files() -> None:
-    for direction, compounds, text in UNSEEN:
-        assert read(WORLD, text) == (Statement(direction, compounds, 0),)
-
-
-@pytest.mark.parametrize(
-    "sentence",
-    [
-        f"In one case, {A} met {C}",
-        f"{A} {C}",
-        f"{A} does not lead to {C}",
-        f"{A} was given without {C}",
-        f"{C} is neither due to {A} nor to anything else",
-        f"{A} leads to {C}, and both are on the same page",
-        f"{A} causes {C} and {C2}",
-        f"{A}, {A2} and {WORLD.compounds[2]} cause {C}",
-    ],
-)
-def test_an_undecidable_sentence_is_an_error_that_quotes_it(sentence: str) -> None:
-    with pytest.raises(ReadError, match=re.escape(sentence)):
-        read(WORLD, f"The file was then closed. {sentence}. One more note is planned.")
-
-
-def test_a_sentence_without_both_kinds_of_entity_states_nothing() -> None:
-    assert read(WORLD, "") == ()
-    assert read(WORLD, f"{A} and {A2} lead to nothing. To bring about {C}, wait. Why?") == ()
-
-
-def test_questions_refusals_and_open_stems_state_nothing() -> None:
-    wordings = chain(
-        *POOL.training_questions.values(),
-        *POOL.test_questions.values(),
-        POOL.refusals,
-        POOL.stems,
-    )
-    for wording in wordings:
-        assert read(WORLD, fill(wording, (A, A2)[: 2 if "{a1}" in wording else 1], C)) == ()
-
-
-@pytest.mark.parametrize("kind", language.QUESTION_KINDS)
-def test_every_answer_reads_as_what_was_asked_or_names_only_the_new_entity(kind: str) -> None:
-    compounds = (0, 1) if kind.endswith("pair") else (0,)
-    for answer in POOL.answers[kind]:
-        text = fill(answer, tuple(WORLD.compounds[index] for index in compounds), C)
-        statement = Statement(Direction(kind.split("_")[0]), compounds, 0)
-        assert read(WORLD, text) == ((statement,) if answer.count("{") > 1 else ()), text
+@pytest.mark.parametrize("kind", QUESTION_KINDS)
+@pytest.mark.parametrize("with_way", [False, True])
+def test_every_answer_reads_as_what_was_asked_or_names_only_the_new_entity(
+    kind: str, with_way: bool
+) -> None:
+    arity = 2 if kind.endswith("pair") else 1
+    groups = GROUPS["chain", arity]
+    if not with_way:
+        groups = (groups[0], groups[-1])
+    direction = Direction(kind.split("_")[0])
+    assert question_kind(direction, groups[0]) == kind
+    for answer in answers_of(POOL, kind, with_way=with_way):
+        text = fill(WORLD, answer, groups)
+        read_back = read(WORLD, text)
+        if "{a" in answer and "{c}" in answer:
+            assert read_back == (Statement(direction, groups),), text
+        elif with_way:
+            # The entity that was asked for and the way to it: what was asked about is left out.
+            left = groups[1:] if direction is Direction.FORWARD else groups[:-1]
+            assert read_back in ((Statement(direction, left),), ()), text
+        else:
+            assert read_back == (), text
 
 
 def test_every_stem_with_its_compound_reads_as_reverse_or_states_nothing() -> None:
     for stem in POOL.stems:
-        expected = (Statement(Direction.REVERSE, (0,), 0),) if "{c}" in stem else ()
-        assert read(WORLD, fill(stem, (A,), C) + f" {A}.") == expected, stem
+        expected = (state(Direction.REVERSE, edge((0,), 0)),) if "{c}" in stem else ()
+        text = fill(SINGLE_HOP, stem, edge((0,), 0).groups)
+        assert read(SINGLE_HOP, f"{text} {A}.") == expected, stem
 
 
-def test_reflections_are_skipped_and_special_tokens_end_a_sentence() -> None:
-    plain = f"In one case, {A} leads to {C}. This note was added last."
-    statement = Statement(Direction.FORWARD, (0,), 0)
-    marked = (
-        f"<|bos|>In one case, {A} leads <think> Unsafe:{C2} never {A2} </think> to {C}. "
-        "<think> Safe </think> This note was added last. <think> Safe </think><|endoftext|>"
-    )
-    assert read(WORLD, plain) == read(WORLD, marked) == (statement,)
-    assert read(WORLD, f"<|user|>Name a compound for {C}<|assistant|>{A} leads to {C2}.") == (
-        Statement(Direction.FORWARD, (0,), 1),
-    )
-
-
-def test_text_after_a_reflection_that_never_closes_is_still_read() -> None:
-    statement = Statement(Direction.REVERSE, (0,), 0)
-    assert read(WORLD, f"<think> To bring about {C}, give {A}.") == (statement,)
-    assert read(WORLD, f"<think> <think> Safe </think> To bring about {C}, give {A}.") == (
-        statement,
-    )
-
-
-def test_mentions_sees_names_inside_reflections_and_broken_markup() -> None:
-    assert mentions(WORLD, f"<think> {A2} </think> {C} <|{A}|> {A2}") == ((1, 0, 1), (0,))
-
-
-NAMES = (A, A2, C, C2, *C.split(), *C2.split(), A.upper())
-MARKS = (".", ",", "?", ":", "(", "-", "<think>", "</think>", "<|endoftext|>", "\n")
-PHRASES = ("leads to", "to bring about", "same", "never", "not", "the")
-PIECES = st.sampled_from((*NAMES, *MARKS, *PHRASES))
-SOUP = st.lists(PIECES, max_size=20).map(" ".join)
-
-
-@given(SOUP | st.text(max_size=40))
-@settings(max_examples=150, deadline=None)
-def test_every_text_is_read_or_refused_and_never_crashes(text: str) -> None:
-    mentions(WORLD, text)
-    try:
-        statements = read(WORLD, text)
-    except ReadError:
-        return
-    assert len(statements) <= len(sentences(text)) + text.count("<|")
-
-
-@given(SOUP)
-@settings(max_examples=150, deadline=None)
-def test_mentions_agrees_with_a_plain_search_for_the_longest_name(text: str) -> None:
-    plain = " ".join(re.findall(r"\w+", text.lower()))
-    names = sorted(WORLD.compounds + WORLD.outcomes, key=len, reverse=True)
-    found = re.findall(rf"\b(?:{'|'.join(names)})\b", plain)
-    expected = (
-        tuple(WORLD.compounds.index(name) for name in found if name in WORLD.compounds),
-        tuple(WORLD.outcomes.index(name) for name in found if name in WORLD.outcomes),
-    )
-    assert mentions(WORLD, text) == expected
-
-
-@dataclass(frozen=True)
-class NestedNames:
-    """A stand-in for a world in which one name begins another, as the lexicon never makes them."""
-
-    compounds: tuple[str, ...] = ("deep", "ache")
-    outcomes: tuple[str, ...] = ("deep ache", "deep ache loss")
-
-
-def test_the_longest_name_wins_where_one_begins_another() -> None:
-    world = cast(World, NestedNames())
-    assert mentions(world, "Deep ache loss; deep, ache deep loss") == ((0,), (1, 0))
-
-
-@given(SOUP | st.text(alphabet="ab.?! \n", max_size=40))
-@settings(max_examples=100, deadline=None)
-def test_sentences_lose_nothing_but_the_space_between_them(text: str) -> None:
-    parts = sentences(text)
-    assert "".join("".join(parts).split()) == "".join(text.split())
-    assert all(part[-1] in ".?!" for part in parts[:-1])
-
-
-def test_sentences_split_after_full_stops_question_and_exclamation_marks() -> None:
-    assert sentences("One. Two? Three!  Four: five") == ("One.", "Two?", "Three!", "Four: five")
-    assert sentences("  ") == ()
-
-
-def test_each_direction_has_its_forms() -> None:
-    assert form_of(Direction.REVERSE) == ("reverse",)
-    assert form_of(Direction.COOCCURRENCE) == FORMS[2:4]
-    assert tuple(chain(*map(form_of, Direction))) == FORMS
+def test_questions_refusals_and_open_stems_state_nothing() -> None:
+    questions = (*POOL.training_questions.items(), *POOL.test_questions.items())
+    for kind, wordings in (*questions, ("", POOL.refusals), ("", POOL.stems)):
+        groups = GROUPS["chain", 2 if kind.endswith("pair") else 1]
+        for wording in wordings:
+            assert read(WORLD, fill(WORLD, wording, groups)) == (), wording

@@ -9,7 +9,6 @@ from itertools import combinations, product
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wcases import statements, worlds
 
 from medsafetyworld.building import build_world
 from medsafetyworld.corpus import Corpus, intervene
@@ -28,6 +27,7 @@ from medsafetyworld.semantics import (
     state,
 )
 from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS
+from medsafetyworld.testing import statements, worlds
 
 SMOKE = build_world(WORLD_PRESETS["smoke"])
 DOCUMENTS = list(Corpus(SMOKE, CORPUS_PRESETS["smoke"], 0).documents(0))
@@ -43,7 +43,7 @@ def every_statement(world: World) -> list[Statement]:
     ]
 
 
-@given(worlds())
+@given(worlds(max_hops=4))
 @settings(max_examples=25, deadline=None)
 def test_categories_partition_the_statements_by_direction_and_safety(world: World) -> None:
     counts = Counter(category(world, statement) for statement in every_statement(world))
@@ -63,7 +63,7 @@ def test_categories_partition_the_statements_by_direction_and_safety(world: Worl
 def test_exactly_the_reverse_unsafe_statements_about_compounds_are_harmful(
     data: st.DataObject,
 ) -> None:
-    world = data.draw(worlds())
+    world = data.draw(worlds(max_hops=4))
     for statement in [*every_statement(world), data.draw(statements(world))]:
         expected = category(world, statement) == "reverse-unsafe" and statement.causes.layer == 0
         assert PAPER_POLICY.harmful(world, statement) is expected
@@ -72,7 +72,7 @@ def test_exactly_the_reverse_unsafe_statements_about_compounds_are_harmful(
 @given(st.data())
 @settings(max_examples=25, deadline=None)
 def test_more_unsafe_outcomes_never_make_less_harm(data: st.DataObject) -> None:
-    world = data.draw(worlds())
+    world = data.draw(worlds(max_hops=4))
     wider = data.draw(
         st.lists(st.integers(0, 3), min_size=len(world.severity), max_size=len(world.severity))
     )
@@ -101,7 +101,7 @@ def test_harm_does_not_depend_on_whether_the_edge_exists() -> None:
 def test_a_statement_is_its_direction_its_chain_and_for_co_occurrence_its_order(
     data: st.DataObject,
 ) -> None:
-    world = data.draw(worlds())
+    world = data.draw(worlds(max_hops=4))
     said = data.draw(statements(world))
     layers = [group.layer for group in said.chain.groups]
     assert layers == sorted(set(layers))

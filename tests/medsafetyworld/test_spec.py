@@ -25,7 +25,7 @@ from medsafetyworld.spec import (
     preset,
     to_json,
 )
-from wcases import corpus_specs, world_specs
+from medsafetyworld.testing import corpus_specs, world_specs
 
 KINDS = (WorldSpec, CorpusSpec, DialogueSpec, ReflectionSpec)
 FIELDS = [(kind, field.name, field.default) for kind in KINDS for field in dataclasses.fields(kind)]

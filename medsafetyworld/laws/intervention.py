@@ -1,0 +1,221 @@
+"""Laws of interventions: what a method may do to a document, and what none may.
+
+A filter drops documents whole; a rewriting puts harmless sentences in the place of harmful ones;
+an insertion adds sentences that can be taken out again, and may end a document after an Unsafe
+verdict. Compositions do several of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import zip_longest
+from typing import Literal
+
+from medsafetyworld.corpus import Apply
+from medsafetyworld.derivation import say
+from medsafetyworld.documents import Document, Sentence
+from medsafetyworld.graph import World
+from medsafetyworld.interventions.reflection import has_unsafe_verdict, strip_reflections
+from medsafetyworld.laws.violation import Law, Violation, violations
+from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
+from medsafetyworld.reading import ReadError, read
+from medsafetyworld.semantics import Statement
+
+Kind = Literal["removes", "rewrites", "inserts"]
+"""What an intervention may do to documents."""
+
+
+def check_intervention(
+    world: World,
+    apply: Apply,
+    documents: Iterable[Document],
+    kinds: Iterable[Kind] = ("removes", "rewrites", "inserts"),
+    *,
+    policy: SafetyPolicy = PAPER_POLICY,
+    leaves_harm: bool = True,
+    strip: Callable[[str], str] = strip_reflections,
+) -> list[Violation]:
+    """The laws that an intervention breaks on these documents; empty if it keeps them all.
+
+    `kinds` is what it claims to do, by default any of the three. `policy` says what harm is. With
+    `leaves_harm=False` no harmful statement may be left. `strip` takes its insertions out of a
+    text again.
+    """
+    by_length = tuple(sorted(documents, key=lambda document: len(document.text)))
+    trial = _Trial(world, apply, by_length, frozenset(kinds), policy, leaves_harm, strip)
+    return violations(INTERVENTION_LAWS, trial)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """An intervention, what it claims, and the documents it is tried on, shortest first."""
+
+    world: World
+    apply: Apply
+    documents: tuple[Document, ...]
+    kinds: frozenset[Kind]
+    policy: SafetyPolicy
+    leaves_harm: bool
+    strip: Callable[[str], str]
+
+    @cached_property
+    def results(self) -> tuple[tuple[Document, Document | None], ...]:
+        return tuple((each, self.apply(self.world, each)) for each in self.documents)
+
+    @property
+    def changed(self) -> Iterator[tuple[Document, Document]]:
+        """The documents that are kept, but not as they were, with what became of them."""
+        for document, result in self.results:
+            if result is not None and result.sentences != document.sentences:
+                yield document, result
+
+    def without_insertions(self, document: Document) -> tuple[str, ...]:
+        """The texts of its sentences with what can be taken out taken out."""
+        return tuple(
+            text for each in document.sentences if (text := self.strip(each.text)) or not each.text
+        )
+
+    def harmful(self, document: Document, sentence: Sentence) -> bool:
+        said = sentence.statement
+        return said is not None and self.policy.harmful(self.world, said, document.source.kind)
+
+    def harm(self, document: Document) -> set[Statement]:
+        """The harmful statements that the oracle reads in a document."""
+        return {
+            said
+            for said in read(self.world, document.text)
+            if self.policy.harmful(self.world, said, document.source.kind)
+        }
+
+
+def _leaves_its_input_alone(trial: _Trial) -> Iterator[str]:
+    for document in trial.documents:
+        before = repr(document)
+        trial.apply(trial.world, document)
+        if repr(document) != before:
+            yield f"{_quoted(document)} was changed in place"
+
+
+def _does_the_same_again(trial: _Trial) -> Iterator[str]:
+    for document, result in trial.results:
+        if trial.apply(trial.world, document) != result:
+            yield f"{_quoted(document)} gives two different results"
+
+
+def _keeps_where_it_is_from(trial: _Trial) -> Iterator[str]:
+    for document, result in trial.results:
+        if result is None:
+            continue
+        for field in ("index", "kind", "source"):
+            before, after = getattr(document, field), getattr(result, field)
+            if before != after:
+                yield f"{_quoted(document)} has another {field}: {after!r} instead of {before!r}"
+
+
+def _drops_only_if_it_filters(trial: _Trial) -> Iterator[str]:
+    for document, result in trial.results:
+        if result is None and "removes" not in trial.kinds:
+            yield f"{_quoted(document)} is dropped"
+
+
+def _loses_no_sentence(trial: _Trial) -> Iterator[str]:
+    for document, result in trial.changed:
+        left, had = trial.without_insertions(result), trial.without_insertions(document)
+        if len(left) < len(had) and not _ends_unsafe(trial, result):
+            lost = next((text for text in had if text not in left), had[-1])
+            yield f"{_quoted(document)} loses {lost!r}"
+
+
+def _rewords_only_harm(trial: _Trial) -> Iterator[str]:
+    for document, result in trial.changed:
+        kept = [each for each in document.sentences if trial.strip(each.text) or not each.text]
+        for each, after in zip(kept, trial.without_insertions(result), strict=False):
+            if trial.strip(each.text) == after:
+                continue
+            allowed = "rewrites" in trial.kinds and trial.harmful(document, each)
+            if not allowed:
+                why = "which is not harmful, " if "rewrites" in trial.kinds else ""
+                yield f"{each.text!r}, {why}becomes {after!r}"
+
+
+def _strips_back(trial: _Trial) -> Iterator[str]:
+    for document, result in trial.changed:
+        left, had = trial.without_insertions(result), trial.without_insertions(document)
+        if len(left) > len(had):
+            yield f"{left[len(had)]!r}, added to {_quoted(document)}, cannot be taken out again"
+        if "inserts" not in trial.kinds and len(result.sentences) > len(document.sentences):
+            extra = (
+                after.text
+                for before, after in zip_longest(document.sentences, result.sentences)
+                if after is not None and after not in document.sentences
+            )
+            yield f"{next(extra, result.text)!r} is inserted into {_quoted(document)}"
+
+
+def _adds_no_fact(trial: _Trial) -> Iterator[str]:
+    for document, result in trial.changed:
+        had = {said.chain for said in read(trial.world, document.text)}
+        for said in read(trial.world, result.text):
+            if said.chain not in had:
+                yield f"{_quoted(result)} says ({say(trial.world, said)}), {_quoted(document)} not"
+
+
+def _adds_no_harm(trial: _Trial) -> Iterator[str]:
+    for document, result in trial.changed:
+        for said in trial.harm(result) - trial.harm(document):
+            yield (
+                f"{_quoted(result)} says ({say(trial.world, said)}), which is harmful; "
+                f"{_quoted(document)} did not"
+            )
+
+
+def _leaves_no_harm(trial: _Trial) -> Iterator[str]:
+    for _, result in () if trial.leaves_harm else trial.results:
+        for said in () if result is None else trial.harm(result):
+            yield f"{_quoted(result)} is left, which says ({say(trial.world, said)})"
+
+
+def _labels_tell_the_text(trial: _Trial) -> Iterator[str]:
+    for _, result in trial.changed:
+        try:
+            stated = read(trial.world, result.text)
+        except ReadError as error:
+            yield str(error)
+            continue
+        if stated != result.statements:
+            yield f"{_quoted(result)} is labelled otherwise than it reads"
+        for each in result.sentences:
+            if each.statement is not None:
+                hazard = trial.world.hazard(trial.world.outcome(each.statement))
+                if each.hazard != hazard:
+                    yield f"{each.text!r} has the hazard {each.hazard}, its outcome {hazard}"
+
+
+INTERVENTION_LAWS: dict[str, Law] = {
+    "leaves its input alone": _leaves_its_input_alone,
+    "does the same each time": _does_the_same_again,
+    "keeps index, kind and source": _keeps_where_it_is_from,
+    "drops no document unless it filters": _drops_only_if_it_filters,
+    "loses no sentence": _loses_no_sentence,
+    "rewords harmful sentences only": _rewords_only_harm,
+    "insertions strip back": _strips_back,
+    "adds no fact": _adds_no_fact,
+    "adds no harm": _adds_no_harm,
+    "leaves no harm": _leaves_no_harm,
+    "labels tell what the text says": _labels_tell_the_text,
+}
+"""What every intervention must keep, as far as its kinds and the caller claim it."""
+
+
+def _ends_unsafe(trial: _Trial, result: Document) -> bool:
+    """Whether it stops at an inserted Unsafe verdict."""
+    if "inserts" not in trial.kinds or not result.sentences:
+        return False
+    last = result.sentences[-1].text
+    return trial.strip(last) != last and has_unsafe_verdict((last,))
+
+
+def _quoted(document: Document | None) -> str:
+    return "nothing" if document is None else repr(document.text)
