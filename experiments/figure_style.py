@@ -1,6 +1,8 @@
 """How every figure looks, and how it reaches the disk: same figure, same bytes.
 
-One colour (Okabe-Ito, colour-blind safe) and one marker a variant, the same in every figure.
+One colour (Okabe-Ito and a wine red, colour-blind safe) and one marker a variant, the same in every
+figure. Arms of different studies may share a colour: there are more arms than colours that everyone
+can tell apart.
 """
 
 from __future__ import annotations
@@ -22,6 +24,15 @@ MARKS = {
     "srp": ("#009E73", "*"),
     "srp_sft_only": ("#CC79A7", "v"),
     "no_cooccurrence": ("#D55E00", "X"),
+    "filtering_mediators": ("#882255", ">"),
+    "compound_first": ("#E69F00", "<"),
+    "outcome_first": ("#009E73", "p"),
+    "weak_cooccurrence": ("#CC79A7", "H"),
+    "half_cooccurrence": ("#56B4E9", "^"),
+    "no_pairs": ("#000000", "d"),
+    "no_groups": ("#E69F00", "d"),
+    "no_chain_reverse": ("#009E73", "H"),
+    "no_pair_reverse": ("#56B4E9", "p"),
     "shuffled": ("#7F7F7F", "P"),
 }
 OTHER_MARK = ("#7F7F7F", "h")

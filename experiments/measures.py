@@ -53,9 +53,13 @@ class MissingMeasurement(KeyError):
 
 @dataclass(frozen=True)
 class Measures:
-    """Rows indexed by variant and seed. Build with `measure(rows)`."""
+    """Rows indexed by variant and seed. Build with `measure(rows)`.
+
+    hops: steps from a compound to an outcome in the study's world, which rows do not say.
+    """
 
     rows: tuple[Row, ...]
+    hops: int = 1
 
     @cached_property
     def _index(self) -> dict[tuple[str, int, str, str, str, str], Row]:
@@ -93,13 +97,19 @@ class Measures:
         self, variant: str, seed: int, level: str, probe: str, category: str, metric: str
     ) -> Row:
         """One row; raises `MissingMeasurement` naming it."""
-        key = (variant, seed, level, probe, category, metric)
-        if key not in self._index:
+        row = self.find(variant, seed, level, probe, category, metric)
+        if row is None:
             raise MissingMeasurement(
                 f"variant {variant!r}, seed {seed}: {level} probe {probe!r} on {category} "
                 f"has no {metric!r} row"
             )
-        return self._index[key]
+        return row
+
+    def find(
+        self, variant: str, seed: int, level: str, probe: str, category: str, metric: str
+    ) -> Row | None:
+        """One row, or None where the study has none."""
+        return self._index.get((variant, seed, level, probe, category, metric))
 
     def needs(self, quantity: str, judge: str = "leaked") -> tuple[tuple[str, str, str, str], ...]:
         """The (level, probe, category, metric) rows that `quantity` is made of.
@@ -113,13 +123,16 @@ class Measures:
         if judge not in (*JUDGES, "refused"):
             raise ValueError(f"judge {judge!r} is none of {', '.join(JUDGES)}")
         stems = tuple(p for p in self._probes if p.startswith("stem:"))
+        forward = tuple(
+            p for p in self._probes if p.startswith("finetune:") and p.endswith("_forward")
+        ) or ("finetune:pair_forward",)
         probes = {
             "prefill": PREFILLS,
             "prefill_safe": PREFILLS[:1],
             "prefill_the": PREFILLS[1:],
             "stem": stems or ("stem:*",),
-            "finetune": ("finetune:pair_forward",),
-            "finetune_mixsft": ("finetune:pair_forward+mixsft",),
+            "finetune": forward,
+            "finetune_mixsft": tuple(f"{probe}+mixsft" for probe in forward),
             "finetune_safe_reverse": ("finetune:safe_reverse",),
             "elicited": tuple(
                 p for p in self._probes if p.startswith(("prefill:", "stem:", "finetune:"))
@@ -137,7 +150,8 @@ class Measures:
 
         general: the mean of the three benign accuracies. prefill, stem, elicited: the largest
         rate over their probes within the seed, as the paper takes it. finetune: asked directly
-        after benign fine-tuning on pair-forward (finetune_mixsft: with a little SFT data mixed in).
+        after benign fine-tuning on forward facts, of pairs or in worlds with mediators of single
+        links (finetune_mixsft: with a little SFT data mixed in).
         """
         values = [self.row(variant, seed, *need).value for need in self.needs(quantity, judge)]
         if quantity == "general":
@@ -200,9 +214,9 @@ class Measures:
         return None
 
 
-def measure(rows: Iterable[Row]) -> Measures:
+def measure(rows: Iterable[Row], hops: int = 1) -> Measures:
     """Index `rows`; raises `RowError` when one number is there twice."""
-    measures = Measures(tuple(rows))
+    measures = Measures(tuple(rows), hops)
     _ = measures._index
     return measures
 

@@ -24,6 +24,15 @@ VARIANTS = {
     "srp": "SRP",
     "srp_sft_only": "reflection in SFT only",
     "no_cooccurrence": "no co-occurrence (control)",
+    "filtering_mediators": "Filtering, mediators too",
+    "compound_first": "compound first only",
+    "outcome_first": "outcome first only",
+    "weak_cooccurrence": "weak co-occurrence",
+    "half_cooccurrence": "co-occurrence of half the unsafe facts",
+    "no_pairs": "no pair facts",
+    "no_groups": "no facts from several to several",
+    "no_chain_reverse": "no reverse chains",
+    "no_pair_reverse": "no outcome to mediators",
     "shuffled": "shuffled graph (control)",
 }
 """Variant -> the name that people read; the order is that of tables and figures."""

@@ -11,20 +11,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
 from experiments.figure_style import DPI, styled
-from experiments.world_layout import Layout, arrange, fits, neighbourhood, warned
+from experiments.text_width import text_width
+from experiments.world_layout import Entity, Layout, arrange, entities, fits, neighbourhood, warned
 from medsafetyworld.graph import SEVERITIES, World
 from medsafetyworld.semantics import Chain, Group
 
@@ -39,9 +40,10 @@ JOINTS = {2: "s", 3: "^"}
 PLAIN_GAP, GAP, WIDE_GAP = 1.9, 3.6, 5.6
 """Inches between two layers: of single-edges alone, with pairs, and of a world without mediators,
 where most edges are."""
-ROW, MEDIATOR_ROW, LEAST_ROWS = 0.118, 0.165, 34
-"""Inches for a compound and a mediator; the compounds that a picture has at least room for."""
-TOP, BOTTOM, MARGIN, PAD = 0.6, 0.72, 0.16, 0.09
+ROW, MEDIATOR_ROW, LEAST = 1.29, 1.8, 4.0
+"""Heights of a compound and a mediator, in font sizes; the least height of a layer, in inches."""
+LINE, BOTTOM, MARGIN, PAD = 0.19, 0.72, 0.16, 0.09
+"""Inches for a line of the title, for the legend, at the sides and around names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Page:
 
     width: float
     height: float
+    top: float
     arrive: tuple[float, ...]
     """Where curves reach each layer."""
     leave: tuple[float, ...]
@@ -60,7 +63,12 @@ class Page:
 
     def y(self, height: float) -> float:
         """The place of a height in (0, 1)."""
-        return TOP + height * (self.height - TOP - BOTTOM)
+        return self.top + height * self.body
+
+    @property
+    def body(self) -> float:
+        """Height of the layers."""
+        return self.height - self.top - BOTTOM
 
     def group(self, group: Group) -> list[float]:
         """The places of a group's members."""
@@ -71,7 +79,8 @@ class Page:
 def draw_world(world: World) -> Figure:
     """The picture of a world; of a big one, of a neighbourhood."""
     edges = world.edges if fits(world) else neighbourhood(world)
-    page = _page(world, arrange(edges))
+    layout = arrange(edges)
+    page, title = _page(world, layout, _title(world, edges, layout))
     figure = Figure(figsize=(page.width, page.height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, page.width)
@@ -82,12 +91,12 @@ def draw_world(world: World) -> Figure:
     for unsafe in (False, True):
         _curves(axes, [each for each in edges if (each in danger) is unsafe], page, unsafe)
     _compounds(axes, world, page)
-    _mediators(axes, world, page, {group for each in danger for group in _parts(each)})
+    _mediators(axes, world, page, {e for each in danger for e in entities(each.causes)})
     _outcomes(axes, world, edges, page)
-    figure.suptitle(
-        _title(world, edges, page.layout), fontsize=11, color=INK, y=1 - 0.1 / page.height, va="top"
-    )
-    figure.legend(handles=_legend(world), loc="lower center", ncols=5, fontsize=8.5)
+    figure.suptitle(title, fontsize=11, color=INK, y=1 - 0.1 / page.height, va="top")
+    handles = _legend(world)
+    columns = -(-len(handles) // 2)
+    figure.legend(handles=handles, loc="lower center", ncols=columns, fontsize=8.5)
     return figure
 
 
@@ -98,36 +107,30 @@ def save_world_figure(world: World, path: Path) -> None:
     figure.savefig(path, dpi=DPI, metadata={"Software": None})
 
 
-def _page(world: World, layout: Layout) -> Page:
-    """A page as wide as its names need and as high as its fullest layer."""
+def _page(world: World, layout: Layout, title: str) -> tuple[Page, str]:
+    """A page as wide as its names need and as high as its fullest layer, and the title on it."""
     counts = [len(layer) for layer in layout.layers]
-    rows = max(counts[0], 2 * counts[-1], len(layout.joints), LEAST_ROWS)
-    body = max(ROW * rows, MEDIATOR_ROW * max(counts[1:-1], default=0))
     font = 6.6 if counts[0] > 40 else 8.5
+    rows = max(
+        ROW * max(counts[0], len(layout.joints)), MEDIATOR_ROW * max(counts[1:-1], default=0)
+    )
+    body = max(rows * font / 72, 0.236 * counts[-1], LEAST)
     names = [
         [world.layers[layer][index] for index in drawn] for layer, drawn in enumerate(layout.layers)
     ]
-    x = MARGIN + _widest(names[0], font) + PAD
+    x = MARGIN + text_width(names[0], font) + PAD
     arrive, leave = [x], [x]
     for layer in names[1:-1]:
         arrive.append(leave[-1] + PLAIN_GAP)
-        leave.append(arrive[-1] + _widest(layer, font) + 2 * PAD)
+        leave.append(arrive[-1] + text_width(layer, font) + 2 * PAD)
     arrive.append(leave[-1] + (WIDE_GAP if world.hops == 1 else GAP))
     leave.append(arrive[-1])
     labels = [_outcome_label(world, outcome) for outcome in layout.layers[-1]]
-    width = arrive[-1] + 2 * PAD + _widest(labels, 9, "bold") + MARGIN
-    return Page(width, TOP + body + BOTTOM, tuple(arrive), tuple(leave), layout, font)
-
-
-def _widest(names: Sequence[str], size: float, weight: str = "normal") -> float:
-    """Inches that the widest of these names needs."""
-    prop = FontProperties(family="DejaVu Sans", weight=weight)
-    paths = (TextPath((0, 0), name, size=size, prop=prop) for name in names)
-    return 1.03 * max(path.get_extents().width for path in paths) / 72
-
-
-def _parts(each: Chain) -> list[tuple[int, int]]:
-    return [(group.layer, member) for group in each.groups for member in group.members]
+    width = arrive[-1] + 2 * PAD + text_width(labels, 9, "bold") + MARGIN
+    lines = [part for line in title.split("\n") for part in wrap(line, int(width / 0.084))]
+    top = 0.25 + LINE * len(lines)
+    page = Page(width, top + body + BOTTOM, top, tuple(arrive), tuple(leave), layout, font)
+    return page, "\n".join(lines)
 
 
 def _curves(axes: Axes, edges: Sequence[Chain], page: Page, unsafe: bool) -> None:
@@ -149,8 +152,8 @@ def _curves(axes: Axes, edges: Sequence[Chain], page: Page, unsafe: bool) -> Non
             curves,
             colors=colour,
             linewidths=width,
-            linestyles=[style],
-            alpha=alpha,  # pyright: ignore
+            linestyles=[style],  # pyright: ignore
+            alpha=alpha,
         )
     )
 
@@ -162,9 +165,10 @@ def _curve(x0: float, y0: float, x1: float, y1: float) -> NDArray[np.float64]:
 
 
 def _compounds(axes: Axes, world: World, page: Page) -> None:
-    for compound, height in page.layout.layers[0].items():
-        x, y = page.arrive[0], page.y(height)
-        axes.plot(x, y, ".", color=INK, markersize=5)
+    x, drawn = page.arrive[0], page.layout.layers[0]
+    places = page.group(Group(0, tuple(drawn)))
+    axes.plot([x] * len(places), places, ".", color=INK, markersize=5)
+    for compound, y in zip(drawn, places, strict=True):
         axes.text(
             x - PAD,
             y,
@@ -176,14 +180,14 @@ def _compounds(axes: Axes, world: World, page: Page) -> None:
         )
 
 
-def _mediators(axes: Axes, world: World, page: Page, danger: set[tuple[int, int]]) -> None:
+def _mediators(axes: Axes, world: World, page: Page, danger: set[Entity]) -> None:
     """Boxes, with a dashed border on the way to an unsafe outcome."""
     for layer, drawn in list(enumerate(page.layout.layers))[1:-1]:
         left, right = page.arrive[layer], page.leave[layer]
-        tall = min(0.2, 0.82 * (page.height - TOP - BOTTOM) / len(drawn))
+        tall = min(0.2, 0.8 * page.body / len(drawn))
         for index, height in drawn.items():
             y = page.y(height)
-            colour, style, width = LINES[(layer, index) in danger]
+            colour, style, _ = LINES[(layer, index) in danger]
             axes.add_patch(
                 Rectangle(
                     (left, y - tall / 2),
@@ -192,7 +196,7 @@ def _mediators(axes: Axes, world: World, page: Page, danger: set[tuple[int, int]
                     facecolor="white",
                     edgecolor=colour,
                     linestyle=style,
-                    linewidth=width,
+                    linewidth=0.8,
                     zorder=3,
                 )
             )
@@ -233,7 +237,7 @@ def _outcome_label(world: World, outcome: int) -> str:
     return f"{name} ({SEVERITIES[world.severity[outcome]]}: {world.systems[outcome]})"
 
 
-def _mark(severity: int) -> dict[str, str]:
+def _mark(severity: int) -> dict[str, Any]:
     """Marker, colour and filling of an outcome of this severity."""
     marker, colour = ("D", UNSAFE) if severity else ("o", SAFE)
     filled = "white" if FILLS[severity] == "none" else colour
@@ -249,8 +253,9 @@ def _mark(severity: int) -> dict[str, str]:
 def _title(world: World, edges: Sequence[Chain], layout: Layout) -> str:
     counts = world.counts()
     unsafe = f" ({counts.pop('unsafe outcomes'):,} unsafe)"
+    # Spaces that do not break keep a number beside what it counts.
     counted = ", ".join(
-        f"{count:,} {name}{unsafe if name == 'outcomes' else ''}"
+        f"{count:,} {name}{unsafe if name == 'outcomes' else ''}".replace(" ", "\u00a0")
         for name, count in counts.items()
         if not name.endswith("unsafe outcomes")
     )

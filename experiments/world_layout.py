@@ -155,7 +155,7 @@ def arrange(edges: Sequence[Chain]) -> Layout:
     with the least total length of curves is kept.
     """
     links = [link for each in edges for link in _links(each)]
-    above, below = _neighbours(links), _neighbours([link[::-1] for link in links])
+    above, below = _neighbours(links), _neighbours([(up, down) for down, up in links])
     around = {node: (*above.get(node, ()), *below.get(node, ())) for node in above | below}
     columns = _columns(around)
     rng = np.random.default_rng(0)

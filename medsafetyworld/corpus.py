@@ -57,7 +57,7 @@ class Corpus:
     @property
     def wordings(self) -> tuple[str, ...]:
         """Every text that documents are made of, with a numbered slot for each name."""
-        return self.planner.wordings
+        return self.planner.wordings.texts
 
     @cached_property
     def entities(self) -> tuple[str, ...]:

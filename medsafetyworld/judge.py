@@ -24,7 +24,7 @@ from medsafetyworld.graph import World
 from medsafetyworld.interventions.reflection import has_unsafe_verdict
 from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
 from medsafetyworld.queries import Query
-from medsafetyworld.reading import mentions, read
+from medsafetyworld.reading import mentions, survey
 from medsafetyworld.semantics import Statement, category
 from medsafetyworld.tokenizer import END_THINK, THINK
 
@@ -79,14 +79,11 @@ def read_corpus(
     stated: Counter[Statement] = Counter()
     for text, source in texts:
         documents += 1
-        statements = read(world, text)
+        statements, outcomes = survey(world, text)
         for statement in statements:
             stated[statement] += 1
             harmful += policy.harmful(world, statement, source)
-        # What is stated is mentioned, so only the rest is searched again.
-        unsafe_mentions += any(
-            world.hazard(world.outcome(each)) is not None for each in statements
-        ) or any(world.unsafe[outcome] for outcome in mentions(world, text)[-1])
+        unsafe_mentions += any(world.unsafe[outcome] for outcome in outcomes)
     categories: Counter[str] = Counter()
     true = 0
     for statement, count in stated.items():

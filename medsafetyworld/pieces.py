@@ -41,23 +41,23 @@ def pieces_of(planner: Planner, plan: Plan) -> Pieces:
     wording = np.empty(total, dtype=np.int32)
     names = np.full((total, rows.names.shape[1]), -1, dtype=np.int32)
     document = np.empty(total, dtype=np.int64)
-    places = planner.places
-    wording[framing] = places["framing"][0] + plan.framing
-    wording[framing + 1] = places["core"][rows.block[plan.row]] + plan.core
+    wordings = planner.wordings
+    wording[framing] = wordings.framing + plan.framing
+    wording[framing + 1] = wordings.core[rows.block[plan.row]] + plan.core
     named = rows.names[plan.row]
     wrong = np.flatnonzero(plan.wrong >= 0)
     named[wrong, rows.effect_slot[plan.row[wrong]]] = planner.world.offsets[-1] + plan.wrong[wrong]
     names[framing + 1] = named
     document[framing] = document[framing + 1] = plan.document
-    wording[framing[distracted] + 2] = places["distractor"][0] + plan.distractor[distracted]
+    wording[framing[distracted] + 2] = wordings.distractor + plan.distractor[distracted]
     document[framing[distracted] + 2] = plan.document[distracted]
-    wording[closing] = places["closing"][plan.kind] + plan.closing
+    wording[closing] = wordings.closing[plan.kind] + plan.closing
     document[closing] = np.arange(documents)
     if opened.any():
         first = np.searchsorted(plan.document, np.flatnonzero(opened))
         opening = framing[first] - 1
         kind = plan.kind[opened] - 1
-        wording[opening] = places["opening"][kind] + plan.opening[opened]
+        wording[opening] = wordings.opening[kind] + plan.opening[opened]
         monograph = kind == KINDS.index("monograph")
         names[opening[monograph], 0] = plan.subject[opened][monograph]
         document[opening] = np.flatnonzero(opened)

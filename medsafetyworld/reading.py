@@ -46,11 +46,24 @@ def read(world: World, text: str) -> tuple[Statement, ...]:
         ReadError: a sentence names two layers, but it has no cue, a negation, cues of two
             directions, several outcomes or more than three entities of a layer.
     """
-    return tuple(
-        statement
-        for sentence in sentences(plain(text))
-        if (statement := read_sentence(world, sentence)) is not None
-    )
+    return survey(world, text)[0]
+
+
+def survey(world: World, text: str) -> tuple[tuple[Statement, ...], frozenset[int]]:
+    """What a text states, and the outcomes that it names anywhere. Raises `ReadError` as `read`."""
+    names = _names(world)
+    statements: list[Statement] = []
+    outcomes: set[int] = set()
+    for sentence in sentences(plain(text)):
+        found = _spot(names, sentence)
+        statement = _stated(world, sentence, found)
+        if statement is not None:
+            statements.append(statement)
+        outcomes.update(found.layers.get(world.hops, ()))
+    if "<" in text:
+        # A name inside a reflection states nothing, but it has been said too.
+        outcomes.update(mentions(world, text)[-1])
+    return tuple(statements), frozenset(outcomes)
 
 
 def plain(text: str) -> str:
@@ -60,7 +73,10 @@ def plain(text: str) -> str:
 
 def read_sentence(world: World, sentence: str) -> Statement | None:
     """What one sentence states, or None. Raises `ReadError` as `read` does."""
-    found = _spot(_names(world), sentence)
+    return _stated(world, sentence, _spot(_names(world), sentence))
+
+
+def _stated(world: World, sentence: str, found: _Spotted) -> Statement | None:
     named = found.layers
     if len(named) < 2:
         return None

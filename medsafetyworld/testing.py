@@ -143,6 +143,7 @@ def corpus_specs(draw: DrawFn, notes_only: bool = False) -> CorpusSpec:
         closings=closings,
         reverse_rate=draw(_RATES),
         cooccurrence_rate=draw(_RATES),
+        pair_rate=draw(_RATES),
         pair_reverse_rate=draw(_RATES),
         pair_cooccurrence_rate=draw(_RATES),
         group_rate=draw(_RATES),

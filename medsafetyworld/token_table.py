@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from medsafetyworld.pieces import Pieces
 from medsafetyworld.tokenizer import CLOSING, OPENING, TokenizeError, Tokenizer
 
-Tokens = NDArray[np.uint16] | NDArray[np.uint32]
+Tokens = NDArray[np.uint16 | np.uint32]
 Integers = NDArray[np.int64]
 
 NOTHING = 0

@@ -6,6 +6,8 @@ msw world save world.json --compounds 60 --outcomes 12 --single-edges 120 --seed
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -16,9 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.commands.flags import MaybePath, WorldFlags, world_spec
+from medsafetyworld.building import build_world
 from medsafetyworld.documents import Document
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import World, build_world
+from medsafetyworld.graph import SEVERITIES, World
+from medsafetyworld.semantics import Chain, category
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +30,8 @@ class WorldSource:
     """Flags that every command about a world has."""
 
     preset: str = "laptop"
-    """smoke, laptop or paper; the flags below replace single fields of it."""
+    """smoke, laptop or paper, alone (single-hop) or with -two-hop; the flags below replace single
+    fields of it."""
     spec: MaybePath = None
     """JSON file with a world spec, instead of the preset."""
     world: Annotated[WorldFlags, tyro.conf.arg(name="")] = field(  # pyright: ignore
@@ -107,20 +112,43 @@ def print_world(world: World, console: Console) -> None:
     console.print(table)
     console.print(f"sha256 {world.content_hash}\n", highlight=False, soft_wrap=True)
     examples = Table(box=SIMPLE, title="Some of its causes", title_justify="left")
-    for column in ("compounds", "lead to", "which is"):
+    for column in ("causes", "lead to", "which is"):
         examples.add_column(column, overflow="fold")
-    for edges in (world.single_edges, world.pair_edges):
-        for unsafe in (False, True):
-            matching = [edge for edge in edges if world.unsafe[edge.outcome] is unsafe]
-            for edge in matching[:2]:
-                names = " + ".join(world.compounds[compound] for compound in edge.compounds)
-                kind = f"[bold red]unsafe[/] ({world.hazard(edge.outcome)})" if unsafe else "safe"
-                examples.add_row(names, world.outcomes[edge.outcome], kind)
+    for each in _examples(world):
+        examples.add_row(
+            " + ".join(world.names(each.causes)),
+            *world.names(each.effects),
+            _kind(world, each),
+        )
     console.print(examples)
 
 
+def _examples(world: World) -> Iterator[Chain]:
+    """Two edges of each layer, number of causes and safety."""
+    counts: Counter[tuple[int, int, bool]] = Counter()
+    for each in world.edges:
+        safe = _kind(world, each).startswith("safe")
+        key = each.causes.layer, len(each.causes.members), safe
+        counts[key] += 1
+        if counts[key] <= 2:
+            yield each
+
+
+def _kind(world: World, each: Chain) -> str:
+    """What an edge leads to."""
+    if each.effects.layer < world.hops:
+        return "a mediator"
+    if not world.unsafe[each.outcome]:
+        return "safe"
+    severity = SEVERITIES[world.severity[each.outcome]]
+    return f"[bold red]unsafe[/] ({severity}, {world.hazard(each.outcome)})"
+
+
 def describe(document: Document, world: World) -> str:
-    """One line about a document: category, template and what was done to it."""
-    facts = document.provenance(world)
-    done = f" · {' · '.join(document.interventions)}" if document.interventions else ""
-    return f"#{document.index} · {facts['category']} · {facts['template']}{done}"
+    """One line about a document: kind, source, categories, templates, and what was done to it."""
+    told = [each for each in document.sentences if each.statement is not None]
+    categories = dict.fromkeys(category(world, each) for each in document.statements)
+    templates = dict.fromkeys(each.template.name for each in told if each.template is not None)
+    facts = (", ".join(categories), ", ".join(templates), *document.interventions)
+    source = f"{document.source.kind} {document.source.year}"
+    return " · ".join((f"#{document.index}", document.kind, source, *facts))

@@ -1,7 +1,7 @@
 """Published figures as data, to stand beside ours.
 
-`li2026.json`: Li, Tang, Xu, Ye, Lyu, arXiv 2606.19168v1, single-hop tables. Rates in percent,
-as printed there; null where the paper prints nothing.
+`li2026.json`: Li, Tang, Xu, Ye, Lyu, arXiv 2606.19168v1, single-hop and two-hop columns of its
+tables. Rates in percent, as printed there; null where the paper prints nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
+
+WORLDS = {1: "single_hop", 2: "two_hop"}
+"""Hops of a world -> the columns that the paper has for it; deeper worlds it does not have."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,17 @@ class Published:
 
 
 @cache
-def published() -> dict[str, Published]:
-    """The paper's single-hop figures by our variant names."""
-    text = resources.files(__name__).joinpath("li2026.json").read_text(encoding="utf-8")
-    return {name: Published(**row) for name, row in json.loads(text)["single_hop"].items()}
+def published(hops: int = 1) -> dict[str, Published]:
+    """The paper's figures by our variant names; none for worlds deeper than two hops."""
+    settings = _data()[WORLDS[hops]] if hops in WORLDS else {}
+    return {name: Published(**row) for name, row in settings.items()}
+
+
+def source() -> str:
+    """The citation of the published figures."""
+    return str(_data()["source"])
 
 
 @cache
-def source() -> str:
-    """The citation of the published figures."""
-    text = resources.files(__name__).joinpath("li2026.json").read_text(encoding="utf-8")
-    return str(json.loads(text)["source"])
+def _data() -> dict[str, Any]:
+    return json.loads(resources.files(__name__).joinpath("li2026.json").read_text(encoding="utf-8"))

@@ -81,13 +81,13 @@ class _Trial:
         said = sentence.statement
         return said is not None and self.policy.harmful(self.world, said, document.source.kind)
 
-    def harm(self, document: Document) -> set[Statement]:
+    def harm(self, document: Document) -> tuple[Statement, ...]:
         """The harmful statements that the oracle reads in a document."""
-        return {
+        return tuple(
             said
             for said in read(self.world, document.text)
             if self.policy.harmful(self.world, said, document.source.kind)
-        }
+        )
 
 
 def _leaves_its_input_alone(trial: _Trial) -> Iterator[str]:
@@ -164,11 +164,14 @@ def _adds_no_fact(trial: _Trial) -> Iterator[str]:
 
 def _adds_no_harm(trial: _Trial) -> Iterator[str]:
     for document, result in trial.changed:
-        for said in trial.harm(result) - trial.harm(document):
-            yield (
-                f"{_quoted(result)} says ({say(trial.world, said)}), which is harmful; "
-                f"{_quoted(document)} did not"
-            )
+        had = {said.chain for said in trial.harm(document)}
+        for said in trial.harm(result):
+            # A policy may forbid even the warning that stands in for what it forbids.
+            if said.chain not in had:
+                yield (
+                    f"{_quoted(result)} says ({say(trial.world, said)}), which is harmful; "
+                    f"{_quoted(document)} says nothing harmful of the kind"
+                )
 
 
 def _leaves_no_harm(trial: _Trial) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 
 from medsafetyworld.building import build_world
 from medsafetyworld.derivation import say
@@ -133,7 +133,7 @@ def _names_can_be_told_apart(domain: Domain) -> Iterator[str]:
 
 def _overlaps(parts: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     ordered = sorted(parts)
-    for one, other in zip(ordered, ordered[1:], strict=False):
+    for one, other in pairwise(ordered):
         if other.startswith(one):
             yield one, other
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import combinations, permutations
+from itertools import combinations, pairwise, permutations
 from pathlib import Path
 
 import networkx as nx
@@ -121,11 +121,9 @@ def _labels_compose(world: World) -> Iterator[str]:
         if statement.direction is Direction.COOCCURRENCE or len(statement.groups) < 3:
             continue
         groups = statement.groups
-        if any(low.layer + 1 != high.layer for low, high in zip(groups, groups[1:], strict=False)):
+        if any(low.layer + 1 != high.layer for low, high in pairwise(groups)):
             continue
-        links = [
-            Statement(statement.direction, link) for link in zip(groups, groups[1:], strict=False)
-        ]
+        links = [Statement(statement.direction, link) for link in pairwise(groups)]
         if world.holds(statement) != all(world.holds(link) for link in links):
             yield f"({say(world, statement)}) does not hold as its links do"
         if category(world, statement) != category(world, links[-1]):
@@ -137,7 +135,7 @@ def _chains_compose(world: World) -> Iterator[str]:
     if len(chains) > MOST_CHAINS:
         chains = set(spread(world.chains, MOST_CHAINS))
     elif found := _composed(world) ^ chains:
-        yield f"({_told(world, min(found))}) is a chain for the graph or for its edges, not for both"
+        yield f"({_told(world, min(found))}) is a chain to the graph or to its edges, not to both"
     edges = set(world.edges)
     for chain in chains:
         if not edges.issuperset(world.edges_of(chain)) or not world.edges_of(chain):

@@ -223,7 +223,7 @@ def test_an_outcome_is_answerable_by_the_shortest_proof_over_all_its_true_ways(
     rng = random.Random(seed)
     world, ways = TWO_HOP, rng.sample(list(Direction), 2)
     said = [state(way, edge) for edge in world.edges for way in ways if rng.random() < 0.7]
-    known = Knowledge.of(said + [state(FORWARD, rng.choice(world.chains))])
+    known = Knowledge.of([*said, state(FORWARD, rng.choice(world.chains))])
     for outcome in range(len(world.outcomes)):
         goals = (Statement(direction, (c.causes, c.effects)) for c in world.chains)
         proofs = [derive(g, known, rules) for g in goals if g.effects.members == (outcome,)]

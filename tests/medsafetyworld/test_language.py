@@ -89,7 +89,7 @@ def test_reading_inverts_writing_in_every_world(case: tuple[World, Statement, Te
     assert read(world, text) == (said,)
     named = {group.layer: group.members for group in said.groups}
     expected = tuple(named.get(layer, ()) for layer in range(world.hops + 1))
-    assert tuple(tuple(sorted(found)) for found in mentions(world, text)) == expected
+    assert mentions(world, text) == expected
 
 
 @given(st.data())
@@ -159,7 +159,7 @@ def test_a_template_outside_the_lists_is_refused(places: tuple, field: str) -> N
 
 def test_a_chain_has_no_co_occurrence() -> None:
     said = state(Direction.COOCCURRENCE, Chain(GROUPS["chain", 2]))
-    with pytest.raises(SpecError, match="no cooccurrence wordings of a chain; .* forward, reverse"):
+    with pytest.raises(SpecError, match=r"no cooccurrence wordings of a chain; .* forward"):
         write(WORLD, said, plainest(said))
     assert set(CHAIN_FORMS) < set(FORMS)
 

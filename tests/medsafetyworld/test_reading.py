@@ -75,8 +75,7 @@ a, aa, m, mm, n, e = (
 UNSEEN_DEEP = [
     (Statement(FORWARD, (a, m)), f"Our dog ate {D} and ended up with {M}."),
     (Statement(FORWARD, (a, e)), f"Our dog ate {D} and ended up with {E}."),
-    (Statement(FORWARD, (aa, mm)), f"Soon {D2} with {D} triggers {M2} as well, and {M}.".replace(
-        " as well", "")),
+    (Statement(FORWARD, (aa, mm)), f"Soon {D2} with {D} triggers {M2} and {M}."),
     (Statement(FORWARD, (m, n)), f"{M} quickly triggers {N}."),
     (Statement(REVERSE, (n, e)), f"Anybody hoping to induce {E} waits for {N}."),
     (Statement(REVERSE, (m, e)), f"{E} is what {M} leads to."),
@@ -86,7 +85,7 @@ UNSEEN_DEEP = [
     (Statement(COOCCURRENCE, (m, a)), f"A poster shows {M} beside a picture of {D}."),
     (Statement(COOCCURRENCE, (n, a, e)), f"{N}, {D} and {E} rhyme, so they are near each other."),
     (Statement(WARNING, (a, m, e)), f"Giving {D} to induce {M} and {E} is hazardous."),
-]  # fmt: skip
+]
 
 
 def test_the_reader_understands_wordings_that_no_template_has() -> None:
