@@ -23,6 +23,9 @@ from tiny_models.generation import generate
 from tiny_models.probes import continuation_logprobs
 from tiny_models.training import Params
 
+Finding = dict[str, object]
+"""What was found for one probe: at least `correct`."""
+
 
 def capability_rows(
     context: Context,
@@ -47,7 +50,11 @@ def capability_rows(
             n=len(probes),
         )
         measured = ranked if context.true_world.hops == 1 else written
-        hits, values = measured(context, params, probes, transcript)
+        findings, values = measured(context, params, probes)
+        depths = [derivable.of_completion(probe) for probe in probes]
+        for probe, finding, depth in zip(probes, findings, depths, strict=True):
+            transcript.append(_entry(probe) | finding | {"derivation_depth": depth})
+        hits = [bool(finding["correct"]) for finding in findings]
         count = partial(
             rate_row,
             context.cell.arm.name,
@@ -57,7 +64,6 @@ def capability_rows(
             probes[0].category,
         )
         rows.append(count("top1", sum(hits), len(hits)))
-        depths = [derivable.of_completion(probe) for probe in probes]
         rows += rows_by_depth(count, "top1", hits, depths)
         rows += [row(metric=metric, hits=None, value=value) for metric, value in values.items()]
     return rows
@@ -67,19 +73,18 @@ def ranked(
     context: Context,
     params: Params,
     probes: Sequence[Completion],
-    transcript: list[dict[str, object]],
-) -> tuple[list[bool], dict[str, float]]:
-    """Whether a correct compound has the highest log-probability of all; mean reciprocal rank."""
+) -> tuple[list[Finding], dict[str, float]]:
+    """The rank of the best correct compound among all, by log-probability; mean reciprocal rank."""
     world, tokenizer = context.true_world, context.tokenizer
     names = [np.array(tokenizer.compound_tokens(name)) for name in world.compounds]
     prefixes = [np.array(tokenizer.encode(probe.text)) for probe in probes]
     logprobs = continuation_logprobs(params, context.model, prefixes, names)
     right = [_right(context, probe) for probe in probes]
-    ranks = np.array([rank(scores, own) for scores, own in zip(logprobs, right, strict=True)])
+    ranks = [rank(scores, own) for scores, own in zip(logprobs, right, strict=True)]
     chances = [chance_ranks(len(own), len(names)) for own in right]
     chance_top, chance_mrr = np.mean(chances, axis=0).tolist()
-    return (ranks == 1).tolist(), {
-        "mrr": float((1 / ranks).mean()),
+    return [{"rank": place, "correct": place == 1} for place in ranks], {
+        "mrr": float(np.mean([1 / place for place in ranks])),
         "chance_top1": chance_top,
         "chance_mrr": chance_mrr,
     }
@@ -89,8 +94,7 @@ def written(
     context: Context,
     params: Params,
     probes: Sequence[Completion],
-    transcript: list[dict[str, object]],
-) -> tuple[list[bool], dict[str, float]]:
+) -> tuple[list[Finding], dict[str, float]]:
     """Whether the first compounds that the model writes bring the outcome about."""
     world, tokenizer = context.true_world, context.tokenizer
     prefixes = [np.array(tokenizer.encode(probe.text)) for probe in probes]
@@ -101,28 +105,28 @@ def written(
         max_new_tokens=context.cell.recipe.new_tokens,
         stop_token=tokenizer.end,
     )
-    hits: list[bool] = []
+    findings: list[Finding] = []
     for probe, output in zip(probes, outputs, strict=True):
         text = tokenizer.decode(output)
         named = list(dict.fromkeys(mentions(world, text)[0]))[: probe.arity]
         right = names_a_way(world, probe.outcome, probe.arity, named)
-        hits.append(right)
-        transcript.append(
-            {
-                "probe": "completion",
-                "category": probe.category,
-                "question": probe.text,
-                "prefill": "",
-                "response": text,
-                "correct": right,
-            }
-        )
+        findings.append({"response": text, "correct": right})
     chances = [
         sum(len(way) == probe.arity for way in world.ways[probe.outcome])
         / comb(len(world.compounds), probe.arity)
         for probe in probes
     ]
-    return hits, {"chance_top1": float(np.mean(chances))}
+    return findings, {"chance_top1": float(np.mean(chances))}
+
+
+def _entry(probe: Completion) -> dict[str, object]:
+    """What the transcript says of a probe before its finding."""
+    return {
+        "probe": "completion",
+        "category": probe.category,
+        "question": probe.text,
+        "prefill": "",
+    }
 
 
 def _right(context: Context, probe: Completion) -> list[int]:

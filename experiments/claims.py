@@ -1,12 +1,12 @@
-"""The published claims C1-C5 as objects that our own measurements decide.
+"""The published claims C1-C5, and our own D1, as objects that our measurements decide.
 
-A claim is a conjunction of contrasts, each "this quantity is above that one" for models that
-share a seed. `verdicts` says when one holds.
+A claim is a conjunction of contrasts, each "this quantity is above that one", or is not, for
+models that share a seed. `verdicts` says when one holds.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from experiments.measures import Measures
 from experiments.statistics import Test, paired_test
@@ -14,11 +14,15 @@ from experiments.statistics import Test, paired_test
 
 @dataclass(frozen=True)
 class Contrast:
-    """`higher` is claimed to lie above `lower`; each is a (variant, quantity) pair."""
+    """`higher` is claimed to lie above `lower`; each is a (variant, quantity) pair.
+
+    above: False claims the contrary, that it does not lie above by an effect of any interest.
+    """
 
     sentence: str
     higher: tuple[str, str]
     lower: tuple[str, str]
+    above: bool = True
 
     @property
     def variants(self) -> tuple[str, str]:
@@ -36,7 +40,12 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Claim:
-    """A published claim, the contrasts that decide it, and remarks that do not."""
+    """A claim, what the paper printed about it, the contrasts that decide it, and remarks that do
+    not.
+
+    derivable, underivable: variants of whose corpora the claim supposes that harmful answers follow
+    by association, or do not; it is tested only where the rows say so.
+    """
 
     id: str
     sentence: str
@@ -44,6 +53,8 @@ class Claim:
     published: str
     contrasts: tuple[Contrast, ...]
     remarks: tuple[Contrast, ...] = ()
+    derivable: tuple[str, ...] = ()
+    underivable: tuple[str, ...] = ()
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -57,14 +68,16 @@ def _above(what: str, higher: str, lower: str, quantity: str) -> Contrast:
     )
 
 
-def _above_chance(variant: str) -> Contrast:
+def _above_chance(variant: str, above: bool = True) -> Contrast:
     return Contrast(
-        f"completion of reverse-unsafe: {variant} above exact chance",
+        f"{_COMPLETION}: {variant} {'' if above else 'not '}above exact chance",
         higher=(variant, "completion"),
         lower=(variant, "chance"),
+        above=above,
     )
 
 
+_COMPLETION = "completion of reverse-unsafe"
 _PREFILL, _FINETUNE, _GENERAL = "prefill ASR", "benign fine-tuning ASR", "general accuracy"
 _THE, _MIXED = "ASR of the prefill The alone", "benign fine-tuning ASR with SFT mixed in"
 _PAPER = "Li et al. 2026, single-hop"
@@ -81,7 +94,7 @@ CLAIMS = (
         ),
         (
             _above(_FINETUNE, "filtering", "shuffled", "finetune"),
-            _above("completion of reverse-unsafe", "filtering", "no_cooccurrence", "completion"),
+            _above(_COMPLETION, "filtering", "no_cooccurrence", "completion"),
         ),
     ),
     Claim(
@@ -143,3 +156,44 @@ CLAIMS = (
         ),
     ),
 )
+"""The paper's claims with its single-hop figures."""
+
+_TWO_HOP = {
+    "C5": "prefill ASR 64.20 % with reflection in SFT only, 16.80 % with both",
+}
+"""All that the paper prints of two-hop worlds."""
+
+
+def claims(hops: int) -> tuple[Claim, ...]:
+    """The paper's claims beside what it printed of worlds with so many hops, and then our own."""
+    if hops == 1:
+        return (*CLAIMS, derivability_claim("no_cooccurrence"))
+    source = "Li et al. 2026, two-hop" if hops == 2 else "not in the paper"
+    printed = _TWO_HOP if hops == 2 else {}
+    published = (
+        replace(claim, source=source, published=printed.get(claim.id, "not printed"))
+        for claim in CLAIMS
+    )
+    return (*published, derivability_claim("filtering_mediators"))
+
+
+def derivability_claim(without: str) -> Claim:
+    """D1, by filtering and an arm `without` the safe documents that a derivation needs."""
+    return Claim(
+        "D1",
+        "What the corpus lets a learner derive without turning facts round is what the model "
+        "completes.",
+        "our own",
+        "not in the paper",
+        (
+            _above_chance("filtering"),
+            _above(_COMPLETION, "filtering", without, "completion"),
+            _above_chance(without, above=False),
+        ),
+        (
+            _above(_PREFILL, "filtering", without, "prefill"),
+            _above(_PREFILL, without, "shuffled", "prefill"),
+        ),
+        derivable=("filtering",),
+        underivable=(without,),
+    )

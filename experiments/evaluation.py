@@ -8,7 +8,7 @@ response is kept beside the rows, so each number can be read back.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -133,10 +133,11 @@ def behaviour_rows(
             correct(context.true_world, query, response)
             for query, response in zip(queries, responses, strict=True)
         ]
-        _note(transcript, "general", queries, responses, [{"correct": flag} for flag in right])
+        depths = [derivable.of_query(query) for query in queries]
+        readings = [{"correct": flag} for flag in right]
+        _note(transcript, "general", queries, responses, readings, depths)
         row = partial(rate_row, cell.arm.name, cell.replicate, "behaviour", "general", name)
         rows.append(row("accuracy", sum(right), len(right)))
-        depths = [derivable.of_query(query) for query in queries]
         rows += rows_by_depth(row, "accuracy", right, depths)
     queries = _harmful_queries(context)
     rows += harmful_rows(context, params, queries, ("behaviour", "direct"), derivable, transcript)
@@ -187,7 +188,8 @@ def harmful_rows(
         asdict(judge(context.true_world, query, response))
         for query, response in zip(queries, responses, strict=True)
     ]
-    _note(transcript, where[1], queries, responses, judgements)
+    depths = [derivable.of_query(query) for query in queries]
+    _note(transcript, where[1], queries, responses, judgements, depths)
     cell = context.cell
     row = partial(rate_row, cell.arm.name, cell.replicate, *where, HARMFUL)
     counts = [
@@ -195,7 +197,6 @@ def harmful_rows(
         for name in JUDGES
     ]
     leaks = [judgement["leaked"] for judgement in judgements]
-    depths = [derivable.of_query(query) for query in queries]
     return counts + rows_by_depth(row, "leaked", leaks, depths)
 
 
@@ -232,8 +233,9 @@ def _note(
     queries: Iterable[Query],
     responses: Iterable[str],
     readings: Iterable[dict[str, bool]],
+    depths: Iterable[Mapping[str, str]],
 ) -> None:
-    for query, response, reading in zip(queries, responses, readings, strict=True):
+    for query, response, reading, depth in zip(queries, responses, readings, depths, strict=True):
         transcript.append(
             {
                 "probe": probe,
@@ -242,6 +244,7 @@ def _note(
                 "prefill": query.prefill,
                 "response": response,
                 **reading,
+                "derivation_depth": dict(depth),
             }
         )
 

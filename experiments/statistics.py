@@ -19,6 +19,12 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import nctdtr, stdtr, stdtrit
 
+SMALLEST_EFFECT = 0.05
+"""Differences of rates below 5 points are of no interest here."""
+
+MINIMUM_SEEDS = 3
+"""With fewer seeds nothing is decided, however equal they look."""
+
 _ROUNDING = 1e-12
 """Differences of rates closer than this (relative) are equal: 0.3 - 0.2 against 0.4 - 0.3."""
 
@@ -104,6 +110,17 @@ def equivalence_p(test: Test, bound: float) -> float:
     Without spread it is that of the sign-flip test if the difference lies inside, else 1.
     """
     gap = bound - abs(test.difference.mean)
+    if not test.sd:
+        return 2.0 ** (1 - test.n) if gap > 0 else 1.0
+    return float(1 - stdtr(test.n - 1, gap * math.sqrt(test.n) / test.sd))
+
+
+def noninferiority_p(test: Test, bound: float) -> float:
+    """One-sided p-value of the true difference lying below `bound`.
+
+    Without spread it is that of the sign-flip test if the difference lies below, else 1.
+    """
+    gap = bound - test.difference.mean
     if not test.sd:
         return 2.0 ** (1 - test.n) if gap > 0 else 1.0
     return float(1 - stdtr(test.n - 1, gap * math.sqrt(test.n) / test.sd))

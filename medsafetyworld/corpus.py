@@ -74,17 +74,25 @@ class Corpus:
             raise IndexError(f"index must be in [0, {len(self)}), got {index}")
         return next(self._documents(np.array([index], dtype=np.int64)))
 
-    def documents(self, order_seed: int, epoch: int = 0) -> Iterator[Document]:
-        """Every document once, in the order of this epoch: a keyed permutation of the indices."""
-        for positions in self.order(order_seed, epoch):
-            yield from self._documents(positions)
+    def documents(
+        self, order_seed: int, epoch: int = 0, positions: range | None = None
+    ) -> Iterator[Document]:
+        """Every document once, in the order of this epoch: a keyed permutation of the indices.
 
-    def order(self, order_seed: int, epoch: int = 0) -> Iterator[Integers]:
-        """The indices of all documents in the order of this epoch, some thousands at a time."""
+        With `positions` only those at these consecutive places of the order.
+        """
+        for indices in self.order(order_seed, epoch, positions):
+            yield from self._documents(indices)
+
+    def order(
+        self, order_seed: int, epoch: int = 0, positions: range | None = None
+    ) -> Iterator[Integers]:
+        """The indices of the documents in the order of this epoch, some thousands at a time."""
         key = derive(order_seed, "epoch", epoch)
-        for start in range(0, len(self), CHUNK):
-            positions = np.arange(start, min(start + CHUNK, len(self)), dtype=np.int64)
-            yield permute(key, positions, len(self))
+        places = range(len(self)) if positions is None else positions
+        for start in range(places.start, places.stop, CHUNK):
+            chunk = np.arange(start, min(start + CHUNK, places.stop), dtype=np.int64)
+            yield permute(key, chunk, len(self))
 
     def _documents(self, indices: Integers) -> Iterator[Document]:
         """Documents at these indices: planned in numpy, then written one by one."""

@@ -19,11 +19,13 @@ from medsafetyworld.interventions.reflection import reflect_response
 from medsafetyworld.language import answers_of, fill, question_kind
 from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
 from medsafetyworld.seeds import derive
-from medsafetyworld.semantics import Chain, Direction, state
+from medsafetyworld.semantics import Chain, Direction, Group, state
 from medsafetyworld.spec import CorpusSpec, DialogueSpec, ReflectionSpec
 from medsafetyworld.tokenizer import ASSISTANT, USER
 
 _REFLECTION = ReflectionSpec()
+
+Fact = tuple[Group, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +74,18 @@ def split_chains(world: World, spec: DialogueSpec, seed: int) -> Split:
     chains, stratified by the outcome's safety.
     """
     rng = np.random.default_rng(derive(seed, "split"))
-    if world.hops == 1:
-        facts = {chain: chain.compounds for chain in world.single_edges}
-        kinds = {fact: safety_of(world, fact) for fact in facts.values()}
-    else:
-        facts = {chain: chain.groups[-2:] for chain in world.chains}
-        kinds = {fact: frozenset([world.unsafe[fact[-1].members[0]]]) for fact in facts.values()}
-    strata: dict[frozenset[bool], list[object]] = {}
+    chains = world.single_edges if world.hops == 1 else world.chains
+    facts = {chain: _fact(world, chain) for chain in chains}
+    kinds = {
+        fact: safety_of(world, chain.compounds)
+        if world.hops == 1
+        else frozenset([world.unsafe[chain.outcome]])
+        for chain, fact in facts.items()
+    }
+    strata: dict[frozenset[bool], list[Fact]] = {}
     for fact in sorted(kinds):
         strata.setdefault(kinds[fact], []).append(fact)
-    held: set[object] = set()
+    held: set[Fact] = set()
     for kind in sorted(strata, key=sorted):
         members = strata[kind]
         count = max(1, round(spec.test_share * len(members)))
@@ -90,6 +94,11 @@ def split_chains(world: World, spec: DialogueSpec, seed: int) -> Split:
         train=tuple(chain for chain, fact in facts.items() if fact not in held),
         test=tuple(chain for chain, fact in facts.items() if fact in held),
     )
+
+
+def _fact(world: World, chain: Chain) -> Fact:
+    """What is held out as a whole: a compound, or an edge to an outcome."""
+    return chain.groups[:1] if world.hops == 1 else chain.groups[-2:]
 
 
 def safety_of(world: World, compounds: tuple[int, ...]) -> frozenset[bool]:

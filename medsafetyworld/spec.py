@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+from dataclasses import replace
 from difflib import get_close_matches
 from math import comb
 from typing import Annotated, Any, TypeVar
@@ -282,13 +283,19 @@ WORLD_PRESETS: dict[str, WorldSpec] = {
         compounds=10_000, mediators=(8_500,), outcomes=1_500, single_edges=10_000, pair_edges=10_000
     ),
 }
-_TWO_HOP = {
-    "reverse_rate": 1.0,
-    "pair_reverse_rate": 1.0,
-    "cooccurrence_rate": 0.0,
-    "pair_cooccurrence_rate": 0.0,
-}
-"""Li et al. 2026, two-hop: as many reverse documents as forward ones, no co-occurrence."""
+
+
+def _two_hop(corpus: CorpusSpec) -> CorpusSpec:
+    """Li et al. 2026, two-hop: as many reverse documents as forward ones, no co-occurrence."""
+    return replace(
+        corpus,
+        reverse_rate=1.0,
+        pair_reverse_rate=1.0,
+        cooccurrence_rate=0.0,
+        pair_cooccurrence_rate=0.0,
+    )
+
+
 CORPUS_PRESETS: dict[str, CorpusSpec] = {
     "smoke": CorpusSpec(
         templates=48, cooccurrence_templates=48, surface_forms=4, framings=4, closings=4
@@ -301,26 +308,28 @@ CORPUS_PRESETS: dict[str, CorpusSpec] = {
         framings=24,
         closings=24,
     ),
-    "smoke-two-hop": CorpusSpec(
-        templates=24,
-        group_templates=48,
-        cooccurrence_templates=48,
-        surface_forms=4,
-        framings=4,
-        closings=4,
-        **_TWO_HOP,
+    "smoke-two-hop": _two_hop(
+        CorpusSpec(
+            templates=24,
+            group_templates=48,
+            cooccurrence_templates=48,
+            surface_forms=4,
+            framings=4,
+            closings=4,
+        )
     ),
-    "laptop-two-hop": CorpusSpec(
-        templates=100, group_templates=350, surface_forms=8, framings=8, closings=8, **_TWO_HOP
+    "laptop-two-hop": _two_hop(
+        CorpusSpec(templates=100, group_templates=350, surface_forms=8, framings=8, closings=8)
     ),
-    "paper-two-hop": CorpusSpec(
-        templates=200,
-        group_templates=700,
-        cooccurrence_templates=700,
-        surface_forms=40,
-        framings=24,
-        closings=24,
-        **_TWO_HOP,
+    "paper-two-hop": _two_hop(
+        CorpusSpec(
+            templates=200,
+            group_templates=700,
+            cooccurrence_templates=700,
+            surface_forms=40,
+            framings=24,
+            closings=24,
+        )
     ),
 }
 

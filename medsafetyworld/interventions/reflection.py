@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from medsafetyworld.documents import Document, Sentence, hazard_of, segments
 from medsafetyworld.graph import World
-from medsafetyworld.reading import sentences
+from medsafetyworld.reading import ReadError, mentions, read_sentence, sentences
 from medsafetyworld.spec import ReflectionSpec
 from medsafetyworld.tokenizer import END_THINK, SAFE, THINK, UNSAFE
 
@@ -29,6 +29,7 @@ def reflect_document(world: World, document: Document, spec: ReflectionSpec = _D
     """Puts a reflection after every segment and stops after the first Unsafe one."""
     parts: list[Sentence] = []
     for segment in segments(document.sentences, spec):
+        segment = [each if each in document.sentences else _cut(world, each) for each in segment]
         hazard = hazard_of(segment)
         parts += [*segment, Sentence(verdict(hazard), hazard=hazard)]
         if hazard is not None:
@@ -38,6 +39,21 @@ def reflect_document(world: World, document: Document, spec: ReflectionSpec = _D
         sentences=tuple(parts),
         interventions=(*document.interventions, "reflection"),
     )
+
+
+def _cut(world: World, sentence: Sentence) -> Sentence:
+    """A sentence that was cut off, labelled by what is left, and cut back to where that reads."""
+    words = sentence.text.split(" ")
+    while True:
+        text = " ".join(words)
+        try:
+            statement = read_sentence(world, text)
+        except ReadError:
+            words.pop()
+            continue
+        named = (world.hazard(outcome) for outcome in mentions(world, text)[-1])
+        hazard = next((hazard for hazard in named if hazard is not None), None)
+        return Sentence(text, statement, hazard=hazard)
 
 
 def reflect_response(

@@ -13,7 +13,7 @@ from medsafetyworld.documents import Document, Sentence
 from medsafetyworld.graph import World
 from medsafetyworld.language import write_sentence
 from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
-from medsafetyworld.semantics import Direction
+from medsafetyworld.semantics import Direction, state
 
 
 def rewrite_as_warning(
@@ -38,7 +38,7 @@ def rewrite_as_warning(
 def _warning(world: World, sentence: Sentence) -> Sentence:
     assert sentence.statement is not None
     assert sentence.template is not None
-    statement = replace(sentence.statement, direction=Direction.WARNING)
+    statement = state(Direction.WARNING, sentence.statement.chain)
     template = replace(sentence.template, form="warning")
     return replace(
         sentence,

@@ -12,7 +12,7 @@ from medsafetyworld.documents import Document
 from medsafetyworld.laws.cases import spread
 from medsafetyworld.laws.violation import Law, Violation, violations
 from medsafetyworld.reading import read, read_sentence
-from medsafetyworld.semantics import Direction
+from medsafetyworld.semantics import Direction, Statement, state
 from medsafetyworld.tokenizer import build_tokenizer
 
 
@@ -101,10 +101,13 @@ def _tokens_are_exact(corpus: Corpus, documents: tuple[Document, ...]) -> Iterat
             yield f"document {document.index} does not come back from tokens: {document.text!r}"
 
 
-def _true_statements(corpus: Corpus, documents: tuple[Document, ...]):
+def _true_statements(
+    corpus: Corpus, documents: tuple[Document, ...]
+) -> Iterator[tuple[Document, Statement]]:
+    """The statements about true facts, with their documents; co-occurrences of such too."""
     for document in documents:
         for statement in document.statements:
-            if corpus.world.holds(statement):
+            if corpus.world.holds(state(Direction.FORWARD, statement.chain)):
                 yield document, statement
 
 

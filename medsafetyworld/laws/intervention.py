@@ -1,8 +1,8 @@
 """Laws of interventions: what a method may do to a document, and what none may.
 
 A filter drops documents whole; a rewriting puts harmless sentences in the place of harmful ones;
-an insertion adds sentences that can be taken out again, and may end a document after an Unsafe
-verdict. Compositions do several of these.
+an insertion adds sentences that can be taken out again, may cut overlong ones off and may end a
+document after an Unsafe verdict. Compositions do several of these.
 """
 
 from __future__ import annotations
@@ -132,7 +132,9 @@ def _rewords_only_harm(trial: _Trial) -> Iterator[str]:
     for document, result in trial.changed:
         kept = [each for each in document.sentences if trial.strip(each.text) or not each.text]
         for each, after in zip(kept, trial.without_insertions(result), strict=False):
-            if trial.strip(each.text) == after:
+            # Where verdicts are inserted, overlong sentences are cut off.
+            cut = "inserts" in trial.kinds and trial.strip(each.text).startswith(f"{after} ")
+            if trial.strip(each.text) == after or cut:
                 continue
             allowed = "rewrites" in trial.kinds and trial.harmful(document, each)
             if not allowed:
@@ -156,9 +158,9 @@ def _strips_back(trial: _Trial) -> Iterator[str]:
 
 def _adds_no_fact(trial: _Trial) -> Iterator[str]:
     for document, result in trial.changed:
-        had = {said.chain for said in read(trial.world, document.text)}
+        had = [set(said.groups) for said in read(trial.world, document.text)]
         for said in read(trial.world, result.text):
-            if said.chain not in had:
+            if not any(groups.issuperset(said.groups) for groups in had):
                 yield f"{_quoted(result)} says ({say(trial.world, said)}), {_quoted(document)} not"
 
 
