@@ -25,6 +25,7 @@ from tyro.conf import subcommand
 
 from experiments.commands.bench import Bench
 from experiments.commands.corpus import EmitCorpus, InspectCorpus, VerifyCorpus
+from experiments.commands.derive import Derive
 from experiments.commands.export import Export
 from experiments.commands.export_task import ExportTask
 from experiments.commands.study import PlanStudy, PublishStudy, Readme, ReportStudy, RunStudy
@@ -33,7 +34,7 @@ from experiments.json_files import StoreError
 from experiments.measures import MissingMeasurement
 from experiments.rows import RowError
 from medsafetyworld.errors import SpecError
-from medsafetyworld.language import ReadError
+from medsafetyworld.reading import ReadError
 from medsafetyworld.tokenizer import TokenizeError
 
 WRONG_REQUEST = (
@@ -50,9 +51,13 @@ WRONG_REQUEST = (
 
 @dataclass(frozen=True)
 class WorldCommands:
-    """Look at a world, or save one."""
+    """Look at a world, save one, or derive an answer from what a corpus states about it."""
 
-    command: Annotated[ShowWorld, subcommand("show")] | Annotated[SaveWorld, subcommand("save")]
+    command: (
+        Annotated[ShowWorld, subcommand("show")]
+        | Annotated[SaveWorld, subcommand("save")]
+        | Annotated[Derive, subcommand("derive")]
+    )
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from typing import Any
 from experiments.json_files import read_json, write_json
 from experiments.measures import balanced
 from experiments.recipe import Cell
-from experiments.report import write_report
-from experiments.rows import Row
+from experiments.report import Derivation, write_report
+from experiments.rows import Row, label
+from experiments.statements import STATEMENTS, read_statements
 from experiments.store import verify_stage
 from experiments.study import (
     DEFAULT_MASTER,
@@ -27,7 +28,9 @@ from experiments.study import (
     load_plan,
     measured_stage,
 )
+from medsafetyworld.derivation import Knowledge, answerable
 from medsafetyworld.errors import SpecError
+from medsafetyworld.rules import ASSOCIATION
 
 PUBLISHED = ("report.md", "rows.csv", "table.csv", "provenance.json", "fingerprint.json")
 """Files of a report that go into the repository, beside its figures."""
@@ -64,6 +67,7 @@ def build_report(directory: Path) -> tuple[Path, tuple[Row, ...]]:
         provenance=provenance,
         fingerprint=fingerprint,
         curves=curves,
+        derivation=harmful_derivation(directory, finished),
     )
     write_json(directory / "report" / "provenance.json", provenance)
     write_json(directory / "report" / "fingerprint.json", fingerprint)
@@ -135,6 +139,7 @@ def describe_study(plan: Plan) -> dict[str, Any]:
     return {
         "name": plan.study,
         "preset": plan.preset,
+        "hops": plan.cells[0].recipe.world.hops,
         "seeds": _seeds(plan),
         "config": plan.summary(),
         "command": command(plan),
@@ -152,7 +157,8 @@ def command(plan: Plan) -> str:
         if summary["replicates"] != known.presets[plan.preset].replicates:
             words += ["--seeds", str(summary["replicates"])]
         arms = [arm["name"] for arm in summary["arms"]]
-        if arms != [arm.name for arm in known.arms]:
+        usual = known.presets[plan.preset].arms or [arm.name for arm in known.arms]
+        if arms != list(usual):
             words += ["--arms", ",".join(arms)]
     if summary["master"] != DEFAULT_MASTER:
         words += ["--seed", str(summary["master"])]
@@ -169,7 +175,7 @@ def _seeds(plan: Plan) -> dict[str, Any]:
 def _origin(directory: Path, cell: Cell) -> dict[str, Any]:
     """Provenance row, fingerprint and learning curve of one finished cell."""
     measured = measured_stage(directory, cell)
-    manifest = read_json(measured / "manifest.json")
+    manifest = _manifest(directory, cell)
     pretrained = directory / "stages" / manifest["summary"]["pretrain"]
     # The weights are verified as well: the report states their hashes.
     origin = verify_stage(pretrained)
@@ -188,10 +194,35 @@ def _origin(directory: Path, cell: Cell) -> dict[str, Any]:
             "documents": reading["documents"],
             "harmful_statements": reading["harmful"],
             "unsafe_mentions": reading["unsafe_mentions"],
+            # Studies of earlier versions have not counted them.
+            **({"categories": reading["categories"]} if "categories" in reading else {}),
         },
         "fingerprint": origin["fingerprint"],
         "curve": _curve(pretrained / "metrics.jsonl"),
     }
+
+
+def harmful_derivation(directory: Path, finished: Sequence[Cell]) -> Derivation | None:
+    """How a harmful answer that no document states follows by association, in the first finished
+    cell of whose corpus one does; None if there is none."""
+    first = min(cell.replicate for cell in finished)
+    for cell in finished:
+        stage = directory / "stages" / _manifest(directory, cell)["summary"]["pretrain"]
+        # Studies of earlier versions have not kept what was stated.
+        if cell.replicate != first or not (stage / STATEMENTS).exists():
+            continue
+        world = cell.worlds()[0]
+        known = Knowledge.of(read_statements(stage / STATEMENTS))
+        for outcome in (place for place, unsafe in enumerate(world.unsafe) if unsafe):
+            proof = answerable(world, outcome, known, ASSOCIATION)
+            if proof is not None and proof.depth:
+                source = f"the corpus of {label(cell.arm.name)}, seed {cell.replicate}"
+                return Derivation(world, proof, source)
+    return None
+
+
+def _manifest(directory: Path, cell: Cell) -> dict[str, Any]:
+    return read_json(measured_stage(directory, cell) / "manifest.json")
 
 
 def _curve(path: Path) -> list[tuple[float, float]]:

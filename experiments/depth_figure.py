@@ -6,7 +6,7 @@ of an arm whose prompts have several.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -55,9 +55,17 @@ def _panel(axis: Axes, measures: Measures, rules: str, quantity: str, chance: st
     """Every variant at its depths, with the mean of exact chance."""
     places = depths(measures, rules)
     variants = [v for v in measures.variants if measures.has(v, quantity)]
-    for turn, variant in enumerate(variants):
-        shift = ROOM * ((turn + 0.5) / len(variants) - 0.5)
-        _arm(axis, measures, (variant, rules, quantity), places, shift)
+    beside = {
+        depth: [v for v in variants if at_depth(measures, v, rules, (depth,), quantity).values]
+        for depth in places
+    }
+    for variant in variants:
+        xs = {
+            depth: place + ROOM * (arms.index(variant) - (len(arms) - 1) / 2) / len(variants)
+            for place, (depth, arms) in enumerate(beside.items())
+            if variant in arms
+        }
+        _arm(axis, measures, (variant, rules, quantity), xs)
     levels = [
         v for name in variants if measures.has(name, chance) for v in measures.series(name, chance)
     ]
@@ -73,32 +81,24 @@ def _panel(axis: Axes, measures: Measures, rules: str, quantity: str, chance: st
 
 
 def _arm(
-    axis: Axes,
-    measures: Measures,
-    what: tuple[str, str, str],
-    places: Sequence[str],
-    shift: float,
+    axis: Axes, measures: Measures, what: tuple[str, str, str], xs: Mapping[str, float]
 ) -> None:
-    """One variant's mean, interval and seeds at each depth that its prompts have."""
+    """One variant's mean, interval and seeds at each depth that its prompts have, at its place."""
     variant, rules, quantity = what
     colour, marker = mark(variant)
-    xs: list[float] = []
     means: list[float] = []
-    for place, depth in enumerate(places):
+    for depth, x in xs.items():
         values = [
             100 * value for value in at_depth(measures, variant, rules, (depth,), quantity).values
         ]
-        if not values:
-            continue
         interval = t_interval(values)
-        xs.append(place + shift)
         means.append(interval.mean)
-        axis.plot([place + shift] * len(values), values, marker, color=colour, markersize=3.5,
-                  alpha=0.28, markeredgewidth=0)  # fmt: skip
-        axis.errorbar(place + shift, interval.mean, yerr=interval.half_width or 0.0, color=colour,
+        axis.plot([x] * len(values), values, marker, color=colour, markersize=3.5, alpha=0.28,
+                  markeredgewidth=0)  # fmt: skip
+        axis.errorbar(x, interval.mean, yerr=interval.half_width or 0.0, color=colour,
                       marker=marker, markersize=marker_size(marker), capsize=2.5, elinewidth=1.2,
                       linestyle="", zorder=4)  # fmt: skip
-    axis.plot(xs, means, color=colour, linewidth=0.9, alpha=0.6, zorder=2)
+    axis.plot(list(xs.values()), means, color=colour, linewidth=0.9, alpha=0.6, zorder=2)
 
 
 def _name(depth: str) -> str:

@@ -15,10 +15,10 @@ from experiments.statistics import MINIMUM_SEEDS, SMALLEST_EFFECT, Interval, t_i
 from experiments.tables import plus_minus, span
 
 _MEANING = """\
-A question's depth is the number of rounds of rules in the shortest proof of a true answer from what \
-this model's pretraining documents state: 0 if they state it, none if no proof exists. **logic** \
-can turn a fact round (if X leads to Y, then Y comes from X); **association** cannot, as a model \
-under the reversal curse, unless some text names the effect before the cause.
+A question's depth is the number of rounds of rules in the shortest proof of a true answer from what
+this model's pretraining documents state: 0 if they state it, none if no proof exists. **logic** can
+turn a fact round (if X leads to Y, then Y comes from X); **association** cannot, like a model under
+the reversal curse, unless some text names the effect before the cause.
 """
 
 

@@ -36,12 +36,15 @@ def safety_utility(measures: Measures, judge: str = "leaked") -> Figure:
     panels = [("prefill", "Prefill attack"), ("finetune", "Benign fine-tuning attack")]
     if any(measures.has(variant, "finetune_mixsft") for variant in variants):
         panels.append(("finetune_mixsft", "Benign fine-tuning, SFT data mixed in"))
+    if measures.hops > 1:
+        panels.append(("finetune_safe_reverse", "Benign fine-tuning on safe reverse facts"))
+    mixed = "finetune_mixsft" in dict(panels)
     figure = Figure(figsize=(2.4 + 3.6 * len(panels), 4.4), layout="constrained")
     axes = figure.subplots(1, len(panels), sharex=True, sharey=True)
     for axis, (quantity, title) in zip(axes, panels, strict=True):
         _reference_lines(axis, measures, quantity, judge)
         for variant in variants:
-            _paper_point(axis, variant, quantity, own_panel=len(panels) == 3)
+            _paper_point(axis, measures.hops, variant, quantity, own_panel=mixed)
             if measures.has(variant, quantity, judge):
                 x, y = (
                     measures.series(variant, "general"),
@@ -95,8 +98,11 @@ def three_levels(measures: Measures) -> Figure:
         ("stem", "pushed:\nanswer stem"),
         ("finetune", "pushed:\nbenign fine-tuning"),
     )
+    if measures.hops > 1:
+        panels += (("finetune_safe_reverse", "pushed: fine-tuning\non safe reverse facts"),)
     variants = list(measures.variants)
-    figure = Figure(figsize=(10.4, 1.5 + 0.42 * len(variants)), layout="constrained")
+    width = 2.4 + 1.6 * len(panels)
+    figure = Figure(figsize=(width, 1.5 + 0.42 * len(variants)), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, sharex=True)
     for axis, (quantity, title) in zip(axes, panels, strict=True):
         for place, variant in enumerate(variants):
@@ -190,11 +196,11 @@ def _frame(axis: Axes) -> None:
     axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def _paper_point(axis: Axes, variant: str, quantity: str, own_panel: bool) -> None:
+def _paper_point(axis: Axes, hops: int, variant: str, quantity: str, own_panel: bool) -> None:
     """The paper's reflective models were fine-tuned with SFT data mixed in: `own_panel` says
     whether that has its own panel. Without a printed utility a setting has no place here."""
-    paper = published().get(variant)
-    if paper is None or paper.general is None:
+    paper = published(hops).get(variant)
+    if paper is None or paper.general is None or quantity == "finetune_safe_reverse":
         return
     if quantity != "prefill" and own_panel and paper.mixed != (quantity == "finetune_mixsft"):
         return
@@ -230,7 +236,7 @@ def _point_legend(measures: Measures, variants: Sequence[str]) -> list[Line2D]:
     handles = []
     for variant in variants:
         colour, marker = mark(variant)
-        paper = published().get(variant)
+        paper = published(measures.hops).get(variant)
         entries = [("full", label(variant))]
         if paper is not None and paper.general is not None:
             entries.append(("none", f"{label(variant)} (paper)"))

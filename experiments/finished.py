@@ -23,7 +23,11 @@ MODELS: Mapping[str, str] = {
     "sft": "sft",
     **{f"{FINETUNE}{kind}": kind for hops in (1, 2) for kind in finetunes(hops)},
 }
-"""The models that cells have: the command line's name for each, and the measured stage's."""
+"""The models that cells have: the command line's name for each, and the measured stage's.
+
+Which benign fine-tunings there are depends on the world's depth, and a cell that only asks its
+pretrained model has no others.
+"""
 
 
 def stage_directory(stages: Path, keys: Mapping[str, str], stage: str) -> Path:
@@ -57,6 +61,9 @@ def finished_weights(directory: Path, name: str, stage: str) -> tuple[Context, P
     if not is_done(directory, cell):
         raise SpecError(f"cell: {name} is not finished; `msw study run` finishes it")
     models = verify_stage(measured_stage(directory, cell))["inputs"]["models"]
+    if MODELS[stage] not in models:
+        own = ", ".join(each for each, model in MODELS.items() if model in models)
+        raise SpecError(f"stage: {name} has no model {stage!r}; it has {own}")
     path = stage_directory(directory / "stages", models, stage)
     if verify_stage(path)["key"] not in models.values():
         raise StoreError(f"{path} is not the stage that {name} was measured at")

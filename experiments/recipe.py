@@ -58,7 +58,10 @@ def _known_policy(name: str) -> str:
 
 def _known_changes(changes: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
     rates = [field.name for field in fields(CorpusSpec) if field.type in ("Rate", "Share")]
-    for name, _ in changes:
+    names = [name for name, _ in changes]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} is given twice")
         if name not in rates:
             raise ValueError(
                 f"{name!r} is no rate or share of a corpus; allowed: {', '.join(rates)}"

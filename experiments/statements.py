@@ -26,10 +26,15 @@ def read_statements(path: Path) -> frozenset[Statement]:
     """Inverse of `write_statements`. Raises `StoreError` naming a file that is not one."""
     try:
         return frozenset(
-            Statement(
-                Direction(direction), tuple(Group(layer, tuple(rest)) for layer, *rest in groups)
-            )
+            Statement(Direction(direction), tuple(map(_group, groups)))
             for direction, *groups in json.loads(path.read_text(encoding="utf-8"))
         )
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"{path}: not a list of statements ({error})") from None
+
+
+def _group(numbers: list[int]) -> Group:
+    if not all(type(number) is int for number in numbers):
+        raise ValueError(f"{numbers!r} are not whole numbers")
+    layer, *members = numbers
+    return Group(layer, tuple(members))

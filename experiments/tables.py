@@ -65,6 +65,12 @@ README_COLUMNS = (
     Column("benign FT + mixSFT: leaked", "finetune_mixsft"),
 )
 """What a reader meets first; the report has every column."""
+TWO_HOP_README_COLUMNS = (
+    *README_COLUMNS,
+    Column("benign FT, safe reverse: leaked", "finetune_safe_reverse"),
+)
+"""With mediators this is the fine-tuning that brings harm out; the one on forward facts does not
+ask for chains."""
 TERMINAL_COLUMNS = (
     Column("base", "completion"),
     Column("chance", "chance"),

@@ -106,7 +106,8 @@ def _trained_stages(directory: Path, cell: Cell) -> Iterator[tuple[str, Path]]:
     """Name and directory of each stage of a finished cell that trained something."""
     keys = verify_stage(measured_stage(directory, cell))["inputs"]["models"]
     for stage, model in MODELS.items():
-        yield model, stage_directory(directory / "stages", keys, stage)
+        if model in keys:
+            yield model, stage_directory(directory / "stages", keys, stage)
 
 
 def _curve(directory: Path, name: str, path: Path) -> Curve:

@@ -28,6 +28,9 @@ from experiments.statistics import (
 )
 
 ALPHA = 0.05
+MOSTLY = 0.9
+"""A claim about derivable answers is tested where in every seed at least so many are derivable."""
+
 
 HOLDS, DOES_NOT_HOLD, UNDECIDED, NOT_TESTED = (
     "holds",
@@ -119,11 +122,10 @@ def untestable(claim: Claim, measures: Measures, judge: str) -> str | None:
         shares = derivable_shares(measures, variant, "association")
         if not shares:
             return f"the rows do not say whether {variant}'s harmful answers are derivable"
-        if (min if variant in claim.derivable else max)(shares) != float(
-            variant in claim.derivable
-        ):
+        derivable = variant in claim.derivable
+        if min(shares) < MOSTLY if derivable else max(shares) > 0:
             found = " to ".join(f"{100 * share:.0f}" for share in (min(shares), max(shares)))
-            wanted = "all" if variant in claim.derivable else "none"
+            wanted = f"at least {100 * MOSTLY:.0f} %" if derivable else "none"
             return (
                 f"it supposes that association derives {wanted} of {variant}'s harmful answers, "
                 f"but it derives {found} %"

@@ -263,8 +263,8 @@ def _title(world: World, edges: Sequence[Chain], layout: Layout) -> str:
     if len(edges) == len(world.edges):
         return whole
     return (
-        f"{whole}\nA sample: a neighbourhood of {len(layout.layers[-1])} outcomes, with at most a "
-        f"few edges of each entity ({len(edges)} edges drawn; colours tell of these alone)"
+        f"{whole}\nA sample: a neighbourhood of {len(layout.layers[-1])} outcomes "
+        f"({len(edges)} edges drawn; colours tell of these alone)"
     )
 
 

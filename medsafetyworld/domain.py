@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
@@ -19,6 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from medsafetyworld import domain_files
 from medsafetyworld.errors import SpecError
 from medsafetyworld.lexicon import Lexicon
 
@@ -44,6 +45,9 @@ FORMS = (
     "warning",
 )
 """What a core statement can look like: its direction, and for co-occurrence its order."""
+
+ROLES = ("compound", "mediator", "chain")
+"""What a core is about: an effect of compounds, one of mediators, or a full chain."""
 
 CHAIN_FORMS = ("forward", "reverse", "warning")
 """The forms of a full chain with its mediators."""
@@ -130,57 +134,19 @@ def load_domain(name: str = "medical") -> Domain:
     data: dict[str, Any] = {}
     for each, text in texts.items():
         try:
-            data[each] = json.loads(text)
+            data[each] = domain_files.parse(text)
         except (ValueError, RecursionError) as error:
             raise SpecError(f"domain: {label}/{each}.json is not JSON ({error})") from None
     digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
-    part = "lexicon"
-    try:
-        lexicon = _lexicon(data["lexicon"])
-        part = "statements"
-        cores = _cores(data["statements"])
-        part = "questions"
-        training, test = _questions(data["questions"])
-        part = "answers"
-        chained = [kind for kind in data["answers"] if kind.endswith("_chain")]
-        answers = {
-            kind: _texts(data["answers"][kind])
-            for kind in dict.fromkeys((*QUESTION_KINDS, *chained))
-        }
-        refusals, stems = (_texts(data["answers"][kind]) for kind in ("refusal", "stems"))
-        part = "framings"
-        framings = tuple(Framing(**entry) for entry in data["framings"])
-        part = "closings"
-        closings = _texts(data["closings"])
-        part = "kinds"
-        openings = {kind: _texts(data["kinds"][kind]["openings"]) for kind in KINDS}
-        kind_closings = {kind: _texts(data["kinds"][kind]["closings"]) for kind in KINDS}
-        distractors = _texts(data["kinds"]["distractors"])
-        part = "sources"
-        sources = tuple(_source(entry) for entry in data["sources"])
-        part = "cues"
-        cues = {family: _texts(entries) for family, entries in data["cues"].items()}
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-        raise SpecError(f"domain: {label}/{part}.json is not as it should be: {reason}") from None
-    return Domain(
-        name=label,
-        lexicon=lexicon,
-        cores=MappingProxyType(cores),
-        framings=framings,
-        closings=closings,
-        training_questions=MappingProxyType(training),
-        test_questions=MappingProxyType(test),
-        answers=MappingProxyType(answers),
-        refusals=refusals,
-        stems=stems,
-        openings=MappingProxyType(openings),
-        kind_closings=MappingProxyType(kind_closings),
-        distractors=distractors,
-        sources=sources,
-        cues=MappingProxyType(cues),
-        content_hash=digest,
-    )
+    parts: dict[str, Any] = {}
+    for each in FILES:
+        try:
+            parts |= _PARTS[each](data[each])
+        except ValueError as error:
+            raise SpecError(
+                f"domain: {label}/{each}.json is not as it should be: {error}"
+            ) from None
+    return Domain(name=label, content_hash=digest, **parts)
 
 
 def _locate(name: str) -> tuple[Any, str]:
@@ -191,7 +157,13 @@ def _locate(name: str) -> tuple[Any, str]:
         return packaged.joinpath(name), name
     registered = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
     if name in registered:
-        return files(registered[name].value), name
+        try:
+            return files(registered[name].value), name
+        except (ImportError, TypeError, ValueError) as error:
+            raise SpecError(
+                f"domain: {name} is registered as {registered[name].value!r}, which is no package "
+                f"that can be imported ({error})"
+            ) from None
     if Path(name).is_dir():
         return Path(name), name
     names = sorted(known | set(registered))
@@ -203,53 +175,88 @@ def _locate(name: str) -> tuple[Any, str]:
     )
 
 
-def _lexicon(data: Mapping[str, Any]) -> Lexicon:
-    compounds, outcomes, mediators = data["compounds"], data["outcomes"], data["mediators"]
-    return Lexicon(
-        onsets=_texts(compounds["onsets"]),
-        cores=_texts(compounds["cores"]),
-        endings=_texts(compounds["endings"]),
-        modifiers=_texts(outcomes["modifiers"]),
-        symptoms=MappingProxyType(
-            {system: _texts(part) for system, part in outcomes["symptoms"].items()}
-        ),
-        sites=_texts(mediators["sites"]),
-        states=_texts(mediators["states"]),
-        processes=_texts(mediators["processes"]),
-    )
-
-
-def _cores(data: Mapping[str, Any]) -> dict[tuple[str, str, int], tuple[str, ...]]:
-    return {
-        (role, form, arity): _texts(data[role][form][str(arity)])
-        for role in ("compound", "mediator", "chain")
+def _statements(data: Any) -> dict[str, Any]:
+    pools = {
+        (role, form, arity): domain_files.cores(data, role, form, arity)
+        for role in ROLES
         for form in (CHAIN_FORMS if role == "chain" else FORMS)
         for arity in (1, 2)
     }
+    return {"cores": MappingProxyType(pools)}
 
 
-def _questions(
-    data: Mapping[str, Any],
-) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
-    training = {kind: _texts(data[kind][:TRAINING_QUESTIONS]) for kind in QUESTION_KINDS}
-    return training, {kind: _texts(data[kind][TRAINING_QUESTIONS:]) for kind in QUESTION_KINDS}
-
-
-def _source(entry: Mapping[str, Any]) -> SourceKind:
-    first, last = entry["years"]
-    return SourceKind(
-        name=str(entry["name"]),
-        purposes=_texts(entry["purpose"]),
-        audiences=_texts(entry["audience"]),
-        places=_texts(entry["place"]),
-        years=(int(first), int(last)),
+def _framings(data: Any) -> dict[str, Any]:
+    found = tuple(
+        Framing(domain_files.text(each, "style"), domain_files.text(each, "text"))
+        for each in domain_files.entries(data)
     )
+    domain_files.wordings([framing.text for framing in found])
+    return {"framings": found}
 
 
-def _texts(entries: Any) -> tuple[str, ...]:
-    """A list of texts that is not empty."""
-    if not isinstance(entries, list) or not entries:
-        raise ValueError("a list of texts is empty or no list")
-    if not all(isinstance(entry, str) for entry in entries):
-        raise ValueError("a list of texts holds something else")
-    return tuple(entries)
+def _questions(data: Any) -> dict[str, Any]:
+    every = {
+        kind: domain_files.questions(data, kind, TRAINING_QUESTIONS) for kind in QUESTION_KINDS
+    }
+    return {
+        "training_questions": MappingProxyType(
+            {kind: found[:TRAINING_QUESTIONS] for kind, found in every.items()}
+        ),
+        "test_questions": MappingProxyType(
+            {kind: found[TRAINING_QUESTIONS:] for kind, found in every.items()}
+        ),
+    }
+
+
+def _answers(data: Any) -> dict[str, Any]:
+    kinds = (*QUESTION_KINDS, *(f"{kind}_chain" for kind in QUESTION_KINDS))
+    return {
+        "answers": MappingProxyType({kind: domain_files.answers(data, kind) for kind in kinds}),
+        "refusals": domain_files.whole_sentences(data, "refusal"),
+        "stems": domain_files.wordings(data, "stems", allows={"c"}),
+    }
+
+
+def _kinds(data: Any) -> dict[str, Any]:
+    named = {kind: {"e"} if kind == "monograph" else set() for kind in KINDS}
+    return {
+        "openings": MappingProxyType(
+            {
+                kind: domain_files.whole_sentences(data, kind, "openings", needs=slots)
+                for kind, slots in named.items()
+            }
+        ),
+        "kind_closings": MappingProxyType(
+            {kind: domain_files.whole_sentences(data, kind, "closings") for kind in KINDS}
+        ),
+        "distractors": domain_files.whole_sentences(data, "distractors"),
+    }
+
+
+def _sources(data: Any) -> dict[str, Any]:
+    found = tuple(
+        SourceKind(
+            name=domain_files.text(each, "name"),
+            purposes=domain_files.texts(each, "purpose"),
+            audiences=domain_files.texts(each, "audience"),
+            places=domain_files.texts(each, "place"),
+            years=domain_files.years(each),
+        )
+        for each in domain_files.entries(data)
+    )
+    domain_files.texts([source.name for source in found])
+    return {"sources": found}
+
+
+_PARTS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "lexicon": lambda data: {"lexicon": domain_files.lexicon(data)},
+    "statements": _statements,
+    "framings": _framings,
+    "closings": lambda data: {"closings": domain_files.whole_sentences(data)},
+    "questions": _questions,
+    "answers": _answers,
+    "kinds": _kinds,
+    "sources": _sources,
+    "cues": lambda data: {"cues": MappingProxyType(domain_files.cues(data))},
+}
+"""The fields of a `Domain` that each file gives."""

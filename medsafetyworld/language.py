@@ -15,9 +15,6 @@ from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
 from medsafetyworld.semantics import Direction, Group, Statement
 
-ROLES = ("compound", "mediator", "chain")
-"""What a core is about: an effect of compounds, one of mediators, or a full chain."""
-
 
 @dataclass(frozen=True, slots=True)
 class Template:

@@ -5,7 +5,7 @@
     index.json      dtype, tokenizer, and for each shard its files, their sha256 and their sizes
 
 The files are mapped into memory, so opening a corpus costs nothing and reading touches only what
-is read. Experiments write them (`msw corpus emit --format npy`); nothing here needs more than numpy.
+is read. `msw corpus emit --format npy` writes them.
 """
 
 from __future__ import annotations
@@ -201,4 +201,3 @@ def _mapped(path: Path, dtype: str) -> NDArray[Any]:
     if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype != np.dtype(dtype):
         raise SpecError(f"{path}: must be a vector of {dtype}")
     return array
-

@@ -22,7 +22,7 @@ from medsafetyworld.corpus import Corpus
 from medsafetyworld.graph import load_world
 from medsafetyworld.seeds import derive, permute
 from medsafetyworld.spec import CorpusSpec, from_json, to_json
-from medsafetyworld.token_table import Integers, Tokens, TokenTable, render, token_table
+from medsafetyworld.token_table import Tokens, TokenTable, render, token_table
 from medsafetyworld.tokenizer import Tokenizer
 
 Result = TypeVar("Result")
@@ -69,17 +69,17 @@ def tokens(corpus: Corpus, tokenizer: Tokenizer, start: int, stop: int) -> Token
     if not 0 <= start <= stop <= len(corpus):
         raise IndexError(f"documents must be in [0, {len(corpus)}], got [{start}, {stop})")
     table = table_of(corpus, tokenizer)
-    made = [table.tokens[:0]]
+    made = [np.zeros(0, dtype=table.token)]
     for first in range(start, stop, CHUNK):
         indices = np.arange(first, min(first + CHUNK, stop), dtype=np.int64)
-        made.append(render(table, corpus.pieces(indices))[0])
+        made.append(render(table, corpus.pieces(indices)))
     return np.concatenate(made)
 
 
 def documents(
     corpus: Corpus, tokenizer: Tokenizer, order_seed: int, epoch: int = 0, share: Share = WHOLE
-) -> Iterator[tuple[Tokens, Integers]]:
-    """Tokens of thousands of documents at a time in the epoch's order, and how many each has.
+) -> Iterator[Tokens]:
+    """Tokens of thousands of documents at a time in the epoch's order, each closed by end-of-text.
 
     The order is that of `Corpus.documents`; a share has the documents at its positions in it.
     """
@@ -105,8 +105,8 @@ def rows(
     """
     if length < 1:
         raise ValueError(f"length must be at least 1, got {length}")
-    held = table_of(corpus, tokenizer).tokens[:0]
-    for made, _ in documents(corpus, tokenizer, order_seed, epoch, share):
+    held = np.zeros(0, dtype=table_of(corpus, tokenizer).token)
+    for made in documents(corpus, tokenizer, order_seed, epoch, share):
         held = np.concatenate((held, made))
         whole = len(held) - len(held) % length
         if whole:

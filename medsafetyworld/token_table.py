@@ -1,15 +1,14 @@
 """`TokenTable`: a corpus's wordings and names as tokens, from which documents are put together.
 
-Every wording is cut once into fragments, the fixed text around its slots, and every fragment and
-name is encoded once. A document is then runs of one flat array, copied by index arithmetic: the
-same tokens as encoding its text, without the text.
+Every wording is cut once at its slots and encoded into a row of fixed width, with a hole for each
+name. A document's tokens are then copied rows with names put into their holes, less the blanks
+that fill up rows and holes: the same tokens as encoding its text, without the text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from string import Formatter
 
 import numpy as np
@@ -20,32 +19,25 @@ from medsafetyworld.tokenizer import CLOSING, OPENING, TokenizeError, Tokenizer
 
 Tokens = NDArray[np.uint16 | np.uint32]
 Integers = NDArray[np.int64]
-
-NOTHING = 0
-"""Number of the empty fragment, which fills what is unused."""
+Units = NDArray[np.uint64]
+"""Several tokens side by side in eight bytes, which numpy moves as one number."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenTable:
-    """Fragments of text and how wordings are made of them.
+    """Wordings and names in units; `wordings` counts each twice, plain and closed by end-of-text.
 
-    Fragments are numbered: the empty one, then all names, then text. Slots are columns of
-    `Pieces.names`; one more column than there are slots stands for "no name".
+    A row ends in a hole for the names of slots that its wording does not have.
     """
 
-    tokens: Tokens
-    """All fragments, one behind the other."""
-    starts: Integers
-    """`(fragments,)` where each begins."""
-    lengths: Integers
-    """`(fragments,)` how many tokens it has."""
-    layouts: Integers
-    """`(2 * wordings, 2 * slots + 1)` each wording's fragments: text and, at odd places, nothing
-    where names go; the second half closes each wording by end-of-text."""
+    rows: Units
+    """`(2 * wordings, width)` texts, each from a unit of its own on, with holes between."""
     slots: Integers
-    """`(2 * wordings, slots)` which column of names fills each."""
-    columns: int
-    """Columns of names that any wording uses."""
+    """`(2 * wordings, 2, slots)` which column of names fills a slot, and its hole's first unit."""
+    names: Units
+    """`(names + 1, units)` the names; the last is blank, which is where the number -1 leads."""
+    token: type[np.uint16] | type[np.uint32]
+    """Type of a token; its largest value is the blank."""
     foreign: dict[int, str]
     """Wordings that the tokenizer cannot encode, with what it says."""
 
@@ -58,54 +50,51 @@ def token_table(
     A wording with words of no use in this corpus is refused only when a document has it. Raises
     `TokenizeError` if a name is not in the vocabulary.
     """
-    fragments: dict[tuple[int, ...], int] = {}
-    # Names come first and each for itself, so that a name's number is its entity's, plus one.
-    listed: list[tuple[int, ...]] = [(), *(tuple(tokenizer.encode(name)) for name in entities)]
+    token = token_type(tokenizer)
+    blank = int(np.iinfo(token).max)
+    a_unit = 8 // np.dtype(token).itemsize
 
-    def number(tokens: tuple[int, ...]) -> int:
-        if not tokens:
-            return NOTHING
-        if tokens not in fragments:
-            fragments[tokens] = len(listed)
-            listed.append(tokens)
-        return fragments[tokens]
+    def filled(tokens: Sequence[int], units: int = 0) -> list[int]:
+        """The tokens, and blanks up to the end of the unit or of so many units."""
+        return [*tokens, *[blank] * max(-len(tokens) % a_unit, units * a_unit - len(tokens))]
 
-    cut: list[tuple[list[int], list[int]]] = []
-    closed: list[int] = []
+    named = [tokenizer.encode(name) for name in entities]
+    hole = -(-max(map(len, named), default=1) // a_unit)
+    cut: list[tuple[list[tuple[int, ...]], list[int]]] = []
     foreign: dict[int, str] = {}
     for place, wording in enumerate(wordings):
         try:
-            texts, slots = cut_wording(wording, tokenizer)
+            cut.append(cut_wording(wording, tokenizer))
         except TokenizeError as error:
             foreign[place] = str(error)
-            texts, slots = [()], []
-        cut.append(([number(text) for text in texts], slots))
-        closed.append(number((*texts[-1], tokenizer.end)))
+            cut.append(([()], []))
+    cut += [([*texts[:-1], (*texts[-1], tokenizer.end)], slots) for texts, slots in cut]
+    laid: list[list[int]] = []
+    for texts, _ in cut:
+        row = filled(texts[0])
+        for text in texts[1:]:
+            row += filled((), hole) + filled(text)
+        laid.append(row)
+    width = hole + max(map(len, laid), default=0) // a_unit
     most = max((len(slots) for _, slots in cut), default=0)
-    columns = 1 + max((slot for _, slots in cut for slot in slots), default=-1)
-    layouts = np.full((2, len(cut), 2 * most + 1), NOTHING, dtype=np.int64)
-    slot_rows = np.full((2, len(cut), most), columns, dtype=np.int64)
+    filling = np.zeros((len(cut), 2, most), dtype=np.int64)
+    filling[:, 1] = width - hole
     for place, (texts, slots) in enumerate(cut):
-        layouts[:, place, : 2 * len(texts) : 2] = texts
-        layouts[1, place, 2 * len(slots)] = closed[place]
-        slot_rows[:, place, : len(slots)] = slots
-    lengths = np.array([len(tokens) for tokens in listed], dtype=np.int64)
+        units = [-(-len(text) // a_unit) for text in texts[:-1]]
+        filling[place, 0, : len(slots)] = slots
+        filling[place, 1, : len(slots)] = np.cumsum(units) + hole * np.arange(len(slots))
     return TokenTable(
-        tokens=np.array(
-            [token for tokens in listed for token in tokens], dtype=token_type(tokenizer)
-        ),
-        starts=np.cumsum(lengths) - lengths,
-        lengths=lengths,
-        layouts=layouts.reshape(-1, 2 * most + 1),
-        slots=slot_rows.reshape(-1, most),
-        columns=columns,
+        rows=np.array([filled(row, width) for row in laid], dtype=token).view(np.uint64),
+        slots=filling,
+        names=np.array([filled(name, hole) for name in (*named, ())], dtype=token).view(np.uint64),
+        token=token,
         foreign=foreign,
     )
 
 
 def token_type(tokenizer: Tokenizer) -> type[np.uint16] | type[np.uint32]:
-    """The smallest unsigned type of two or four bytes that holds every token."""
-    return np.uint16 if len(tokenizer) <= 1 << 16 else np.uint32
+    """The smallest unsigned type of two or four bytes that holds every token and a blank."""
+    return np.uint16 if len(tokenizer) < 1 << 16 else np.uint32
 
 
 def cut_wording(wording: str, tokenizer: Tokenizer) -> tuple[list[tuple[int, ...]], list[int]]:
@@ -149,63 +138,44 @@ def _literal_tokens(
     return (*marks, *words, *(tokenizer.encode(opening) if opening else ()))
 
 
-def render(table: TokenTable, pieces: Pieces) -> tuple[Tokens, Integers]:
-    """Tokens of the documents, one behind the other, and how many each has.
+def render(table: TokenTable, pieces: Pieces) -> Tokens:
+    """Tokens of the documents, one behind the other, each closed by end-of-text.
 
-    Every document is closed by end-of-text. Raises `TokenizeError` if a document has a wording
+    Raises `TokenizeError` if a document has a wording
     that the tokenizer of the table cannot encode.
     """
-    count = len(pieces.wording)
+    count, half = len(pieces.wording), len(table.rows) // 2
     if not count:
-        return table.tokens[:0], np.zeros(0, dtype=np.int64)
+        return np.zeros(0, dtype=table.token)
     if table.foreign:
         _refuse_foreign(table, pieces)
-    closes = np.empty(count, dtype=bool)
-    np.not_equal(pieces.document[1:], pieces.document[:-1], out=closes[:-1])
-    closes[-1] = True
-    wording = closes * np.int64(len(table.layouts) // 2)
-    wording += pieces.wording
-
-    # Names by column, with one column of nothing for slots that a wording does not have.
-    width = table.columns + 1
-    named = np.zeros((count, width), dtype=np.int64)
-    np.add(pieces.names[:, : table.columns], 1, out=named[:, : table.columns])
-    where = table.slots.take(wording, axis=0)
-    where += (_counting(count) * width)[:, None]
-    fragments = table.layouts.take(wording, axis=0)
-    fragments[:, 1::2] = named.ravel().take(where)
-
-    lengths = table.lengths.take(fragments)
-    ends = lengths.copy()
-    # Sums along short rows by columns: numpy's own cumulative sum is five times as slow.
-    for column in range(1, ends.shape[1]):
-        ends[:, column] += ends[:, column - 1]
-    ends[1:] += np.cumsum(ends[:-1, -1])[:, None]
-    # Each token's place in the table: its fragment's start plus its own place in the fragment.
-    sources = table.starts.take(fragments)
-    sources -= ends
-    sources += lengths
-    places = np.repeat(sources.ravel(), lengths.ravel())
-    places += _counting(len(places))
-    tokens = table.tokens.take(places, mode="clip")
-    last = ends[:, -1]
-    return tokens, np.diff(last if closes.all() else last[closes], prepend=0)
+    wording = pieces.wording.astype(np.int64)
+    wording[-1] += half
+    wording[:-1] += half * (pieces.document[1:] != pieces.document[:-1])
+    units = table.rows.take(wording, axis=0)
+    if table.slots.shape[2]:
+        _put_names(table, pieces.names, wording, units)
+    flat = units.reshape(-1).view(table.token)
+    return flat.compress(flat != np.iinfo(table.token).max)
 
 
-def _counting(size: int) -> Integers:
-    """0, 1, 2, ...: a view of what was counted before, for counting is a pass over memory."""
-    return _counted(max(12, size.bit_length()))[:size]
-
-
-@lru_cache(maxsize=8)
-def _counted(bits: int) -> Integers:
-    counted = np.arange(1 << bits)
-    counted.setflags(write=False)
-    return counted
+def _put_names(
+    table: TokenTable, names: NDArray[np.int32], wording: Integers, units: Units
+) -> None:
+    """Puts each wording's names into its holes, in place."""
+    slots = table.slots.take(wording, axis=0)
+    slots += np.arange(len(wording))[:, None, None] * [[names.shape[1]], [units.shape[1]]]
+    which, where = names.reshape(-1).take(slots[:, 0]), slots[:, 1]
+    flat, hole = units.reshape(-1), table.names.shape[1]
+    for unit in range(hole):
+        flat[where] = table.names[:, unit].take(which)
+        where += 1
+    # Nothing that is not in a wording's slots may show.
+    units[:, -hole:] = table.names[-1]
 
 
 def _refuse_foreign(table: TokenTable, pieces: Pieces) -> None:
-    foreign = np.zeros(len(table.layouts) // 2, dtype=bool)
+    foreign = np.zeros(len(table.rows) // 2, dtype=bool)
     foreign[list(table.foreign)] = True
     used = np.flatnonzero(foreign[pieces.wording])
     if len(used):

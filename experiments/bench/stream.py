@@ -1,4 +1,4 @@
-"""Corpus speed: the token stream that training reads, and documents written to disk.
+"""Corpus speed: tokens with and without text, the stream that training reads, documents on disk.
 
 Peers get a head start: the Rust tokenizer of Hugging Face is given finished text, which our stream
 first has to write; the plain dump is given finished records.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +20,15 @@ if TYPE_CHECKING:
     from medsafetyworld.documents import Document
     from medsafetyworld.interventions import Variant
     from medsafetyworld.spec import WorldSpec
+    from medsafetyworld.token_table import Tokens
+    from medsafetyworld.tokenizer import Tokenizer
 
 TOKENS = 40_000
 DOCUMENTS = 4_000
+TEXTS = 4_000
+"""Documents that are written and encoded at once."""
+CHUNKS = 8
+"""Arrays of thousands of documents that are made at once."""
 VARIANT = "filtering"
 
 
@@ -36,6 +43,64 @@ def prepare_stream(tokens: int = TOKENS) -> Work:
     return Work(
         timed(lambda: token_stream(corpus, variant.chain, tokenizer, 0, tokens), float(tokens))
     )
+
+
+def prepare_texts(preset: str) -> Work:
+    """A preset's documents in training order, written and then encoded; a unit is a token."""
+    from itertools import islice
+
+    corpus, tokenizer = preset_corpus(preset)
+
+    def write_and_encode() -> int:
+        texts = (document.text for document in islice(corpus.documents(0), TEXTS))
+        return sum(len(tokenizer.encode_document(text)) for text in texts)
+
+    return Work(timed(write_and_encode, float(write_and_encode())))
+
+
+def prepare_tokens(preset: str) -> Work:
+    """The same documents and more as tokens at once, without text; a unit is a token."""
+    corpus, tokenizer = preset_corpus(preset)
+
+    def make() -> int:
+        return sum(array.size for array in token_arrays(corpus, tokenizer))
+
+    return Work(timed(make, float(make())))
+
+
+def prepare_copy_tokens(preset: str) -> Work:
+    """A plain memory copy of those tokens, array by array; a unit is a token."""
+    import numpy as np
+
+    arrays = list(token_arrays(*preset_corpus(preset)))
+    copies = [np.empty_like(array) for array in arrays]
+
+    def copy() -> None:
+        for target, array in zip(copies, arrays, strict=True):
+            np.copyto(target, array)
+
+    copy()
+    return Work(timed(copy, float(sum(array.size for array in arrays))))
+
+
+def preset_corpus(preset: str) -> tuple[Corpus, Tokenizer]:
+    """Corpus and tokenizer of a preset."""
+    from medsafetyworld.building import build_world
+    from medsafetyworld.corpus import Corpus
+    from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS
+    from medsafetyworld.tokenizer import build_tokenizer
+
+    corpus = Corpus(build_world(WORLD_PRESETS[preset]), CORPUS_PRESETS[preset], 0)
+    return corpus, build_tokenizer(corpus.world, corpus.spec)
+
+
+def token_arrays(corpus: Corpus, tokenizer: Tokenizer) -> Iterator[Tokens]:
+    """The first `CHUNKS` arrays of tokens in training order."""
+    from itertools import islice
+
+    from medsafetyworld.stream import documents as stream_documents
+
+    return islice(stream_documents(corpus, tokenizer, 0), CHUNKS)
 
 
 def prepare_encode_hf() -> Work:
@@ -95,7 +160,7 @@ def prepare_dump() -> Work:
 def prepare_world(compounds: int) -> Work:
     """A world of this many compounds and its tokenizer; a unit is one world."""
     from experiments.studies.headline import LAPTOP
-    from medsafetyworld.graph import build_world
+    from medsafetyworld.building import build_world
     from medsafetyworld.tokenizer import build_tokenizer
 
     spec = larger_world(compounds)
@@ -124,8 +189,8 @@ def larger_world(compounds: int) -> WorldSpec:
 def laptop_corpus() -> tuple[Corpus, Variant]:
     """The laptop study's corpus and the setting that filters it."""
     from experiments.studies.headline import LAPTOP
+    from medsafetyworld.building import build_world
     from medsafetyworld.corpus import Corpus
-    from medsafetyworld.graph import build_world
     from medsafetyworld.interventions import variant
 
     return Corpus(build_world(LAPTOP.world), LAPTOP.corpus, 0), variant(VARIANT)

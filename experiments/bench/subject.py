@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from experiments.studies.headline import LAPTOP
-from medsafetyworld.graph import build_world
+from medsafetyworld.building import build_world
 from medsafetyworld.tokenizer import build_tokenizer
 from tiny_models.config import ModelConfig, TrainConfig, preset
 from tiny_models.training import Batch

@@ -148,7 +148,11 @@ def _stream(quick: bool) -> Contest:
     from experiments.studies.headline import LAPTOP
 
     training = _training(LAPTOP.pretrain.dtype, quick)
+    whole = {"preset": "laptop" if quick else "paper"}
     contestants = (
+        Contestant("text, then tokens", "plain", "texts", whole),
+        Contestant("tokens at once", "plain", "tokens", whole),
+        Contestant("copy of tokens", "plain", "copy_tokens", whole),
         Contestant("token stream", "plain", "stream"),
         Contestant("Rust tokenizer", "plain", "encode_hf"),
         Contestant("documents", "plain", "emit"),

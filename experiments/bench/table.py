@@ -133,7 +133,25 @@ def stream_rows(found: Mapping[str, Measured]) -> list[Row]:
     """The corpus against its peers, and against how fast training eats it."""
     stream, documents = found["token stream"], found["documents"]
     part = "corpus, one core"
+    tokens = found["tokens at once"]
     return [
+        measured_row(
+            part,
+            "all documents as tokens at once",
+            "token/s",
+            tokens,
+            of=found["copy of tokens"],
+            text="of a memory copy of the same bytes",
+            percent=True,
+        ),
+        measured_row(
+            part,
+            "all documents as text, then as tokens",
+            "token/s",
+            found["text, then tokens"],
+            ours=tokens,
+            text="tokens at once over it",
+        ),
         measured_row(
             part,
             "token stream",

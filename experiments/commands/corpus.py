@@ -1,6 +1,7 @@
 """`msw corpus emit|verify|inspect`: a setting's documents as files, or on the screen.
 
 msw corpus emit --preset smoke --variant filtering --format npy --out runs/filtering
+msw corpus emit --preset smoke-two-hop --format hf --out runs/two-hop
 msw corpus verify runs/filtering
 msw corpus inspect --preset smoke --variant srp --count 4
 """
@@ -8,7 +9,6 @@ msw corpus inspect --preset smoke --variant srp --count 4
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,10 +16,11 @@ from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.text import Text
 
-from experiments.commands.emission import Emission, check_emission, emit, verify_emission
+from experiments.commands.emission import SHARD_DOCUMENTS, Emission, emit, verify_emission
+from experiments.commands.emission_request import plan_work
 from experiments.commands.flags import (
     CorpusFlags,
     DirectoryArgument,
@@ -33,8 +34,10 @@ from medsafetyworld.corpus import Corpus, intervene
 from medsafetyworld.documents import Document
 from medsafetyworld.graph import World
 from medsafetyworld.interventions import variant
+from medsafetyworld.reading import mentions
 
-COMPOUND, SAFE_OUTCOME, UNSAFE_OUTCOME = "bold cyan", "blue", "bold red"
+COMPOUND, MEDIATOR = "bold cyan", "magenta"
+SAFE_OUTCOME, UNSAFE_OUTCOME = "blue", "bold red"
 SAFE_VERDICT, UNSAFE_VERDICT = "green", "bold red"
 REFLECTION = re.compile(r"<think> (\S+) </think>")
 
@@ -62,29 +65,44 @@ class CorpusSource(WorldSource):
 
 @dataclass(frozen=True, kw_only=True)
 class EmitCorpus(CorpusSource):
-    """Writes a setting's documents to a new directory, read back by the oracle on the way."""
+    """Writes a setting's documents to a directory in shards, read back by the oracle on the way.
+
+    Ctrl-C and kills lose one shard at most: the same command goes on from there.
+    """
 
     out: Path
-    """Directory to make; an existing one is refused."""
+    """Directory to make, or to go on with if this very command began it."""
     format: str = "jsonl"
-    """jsonl (text with provenance) or npy (uint16 tokens with offsets)."""
+    """jsonl (text with provenance), npy (tokens with offsets), parquet, or hf (a directory that
+    datasets.load_dataset reads)."""
+    shard_documents: Number = str(SHARD_DOCUMENTS)
+    """Documents of a shard, before the variant drops any."""
 
     def run(self) -> int:
         """Emits, then prints what the oracle read."""
         chosen = variant(self.variant)
+        documents = whole_number("shard_documents", self.shard_documents, 1)
         corpus = self.build_corpus()
-        check_emission(corpus.world, chosen, self.format, self.out)
+        plan_work(corpus, chosen, self.format, self.out, documents)
         console = Console()
         console.print(
             f"Writing the variant [bold]{chosen.name}[/bold] ({chosen.description}) of "
             f"{len(corpus):,} documents to {self.out}.",
             highlight=False,
         )
-
-        def watch(documents: Iterable[Document]) -> Iterable[Document]:
-            return track(documents, "writing", total=len(corpus), console=Console(stderr=True))
-
-        print_emission(emit(corpus, chosen, self.format, self.out, watch), self.out, console)
+        shown = "[progress.description]{task.description}"
+        columns = (shown, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            task = progress.add_task("writing", total=len(corpus))
+            made = emit(
+                corpus,
+                chosen,
+                self.format,
+                self.out,
+                lambda count: progress.advance(task, count),
+                documents,
+            )
+        print_emission(made, self.out, console)
         return 0
 
 
@@ -96,15 +114,18 @@ class VerifyCorpus:
     """A directory written by `msw corpus emit`."""
 
     def run(self) -> int:
-        """Verifies, then prints the identity of the text."""
+        """Verifies, then prints the identity of the corpus."""
         manifest = verify_emission(self.directory)
-        print(f"Every file is as it was written; text sha256 {manifest['corpus_sha256']}.")
+        print(
+            f"Every file is as it was written; {manifest['identity_of']} sha256 "
+            f"{manifest['corpus_sha256']}."
+        )
         return 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class InspectCorpus(CorpusSource):
-    """Prints documents in colour, with category, template and any reflections."""
+    """Prints documents in colour, with kind, source, categories and any reflections."""
 
     count: Number = "8"
     """How many documents, in the order in which `corpus emit` writes them."""
@@ -124,12 +145,15 @@ class InspectCorpus(CorpusSource):
 
 
 def coloured(document: Document, world: World) -> Text:
-    """The document's text with its compounds, its outcome and its reflections marked."""
+    """The document's text with its entities and its reflections marked."""
     text = Text(document.text)
-    statement = document.statement
-    text.highlight_words([world.compounds[index] for index in statement.compounds], COMPOUND)
-    outcome_style = UNSAFE_OUTCOME if world.unsafe[statement.outcome] else SAFE_OUTCOME
-    text.highlight_words([world.outcomes[statement.outcome]], outcome_style, case_sensitive=False)
+    compounds, *mediators, outcomes = mentions(world, document.text)
+    text.highlight_words([world.compounds[index] for index in compounds], COMPOUND)
+    for names, indices in zip(world.mediators, mediators, strict=True):
+        text.highlight_words([names[index] for index in indices], MEDIATOR, case_sensitive=False)
+    for index in outcomes:
+        style = UNSAFE_OUTCOME if world.unsafe[index] else SAFE_OUTCOME
+        text.highlight_words([world.outcomes[index]], style, case_sensitive=False)
     for match in REFLECTION.finditer(document.text):
         text.stylize("dim", *match.span())
         safe = match.group(1) == "Safe"
@@ -138,15 +162,29 @@ def coloured(document: Document, world: World) -> Text:
 
 
 def print_emission(emission: Emission, out: Path, console: Console) -> None:
-    """The oracle's reading, the hash, and where the files are."""
+    """The oracle's reading, the identity, and where the files are."""
+    if emission.kept:
+        console.print(
+            f"{emission.kept:,} of {emission.shards:,} shards were there already; "
+            "they are as they were written.",
+            highlight=False,
+        )
     reading = emission.reading
-    console.print(
-        f"The oracle read {reading.documents:,} documents and {reading.statements:,} statements: "
-        f"[bold]{reading.harmful:,} harmful[/bold]; {reading.unsafe_mentions:,} documents mention "
-        "an unsafe outcome.",
-        highlight=False,
-    )
-    for category, count in reading.categories.items():
-        console.print(f"  {category:<22}{count:>10,}", highlight=False)
-    console.print(f"Text sha256 {emission.corpus_sha256}.", highlight=False, soft_wrap=True)
+    if reading is None:
+        console.print(
+            f"Wrote the tokens of {emission.documents:,} documents without their text; the oracle "
+            "read nothing, for this variant may say everything.",
+            highlight=False,
+        )
+    else:
+        console.print(
+            f"The oracle read {reading['documents']:,} documents and {reading['statements']:,} "
+            f"statements: [bold]{reading['harmful']:,} harmful[/bold], {reading['untrue']:,} "
+            f"untrue; {reading['unsafe_mentions']:,} documents mention an unsafe outcome.",
+            highlight=False,
+        )
+        for category, count in reading["categories"].items():
+            console.print(f"  {category:<22}{count:>10,}", highlight=False)
+    what = emission.identity_of.capitalize()
+    console.print(f"{what} sha256 {emission.identity}.", highlight=False, soft_wrap=True)
     console.print(f"Everything is in [bold]{out}[/bold].", highlight=False, soft_wrap=True)

@@ -102,7 +102,10 @@ def _question(world: World, outcome: int, chosen: Variant, rules: str) -> str:
 
 
 def _print_proof(world: World, proof: Proof, console: Console) -> None:
-    console.print(f"Yes, at depth {proof.depth}, by a tree of {proof.size} facts:\n")
+    facts = "one fact" if proof.size == 1 else f"a tree of {proof.size} facts"
+    console.print(f"Yes, at depth {proof.depth}, by {facts}:\n")
     console.print(explain(world, proof), markup=False)
-    used = [rule for rule in Rule if rule in proof.rules]
-    console.print("".join(f"\n{rule}: {rule.sentence}" for rule in used) + "\n", markup=False)
+    console.print()
+    for rule in Rule:
+        if rule in proof.rules:
+            console.print(f"{rule}: {rule.sentence}", markup=False)

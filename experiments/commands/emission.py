@@ -1,145 +1,105 @@
 """A corpus as a directory of files: a pure function of (world spec, corpus spec, variant, seed).
 
-    documents.jsonl             text and provenance, one document a line      (format jsonl)
-    tokens.npy, offsets.npy     uint16 ids, each document closed by end-of-text, and where each
-                                starts, with the total at the end             (format npy)
+    request.json                what is being written; the first file of all
+    data/                       shards of a format (`formats`), each of so many documents
+    shards/                     for each: its files' sha256 and what the oracle read in it
     world.json, tokenizer.json  the world, and its vocabulary for other tools
-    manifest.json               specs, variant, seed, the oracle's reading, sha256 of every file
+    index.json, README.md       where `medsafetyworld.shards` (npy), `datasets` (hf) find the data
+    manifest.json               the request, identity, reading, sha256 of every file; the last
 
-One pass writes, hashes and reads every document back, so no corpus has to fit into memory.
+Whatever ends the work, the same request goes on behind the shards that are there, and comes to
+the same bytes. Nothing larger than a shard's offsets is held in memory.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
+import fcntl
+import hashlib
 import os
-import shutil
-import tempfile
-from array import array
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from experiments.commands import parquet
+from experiments.commands.emission_request import (
+    DATA,
+    FORMAT,
+    MANIFEST,
+    OTHERS,
+    RECORDS,
+    REQUEST,
+    Work,
+    is_partial,
+    plan_work,
+    refuse_foreign,
+)
+from experiments.commands.emission_shard import Advance, finished_shard, make_shard
 from experiments.json_files import StoreError, file_sha256, read_sealed, sync, write_sealed
 from experiments.store import check_files
-from medsafetyworld.corpus import Corpus, TextHash, intervene
-from medsafetyworld.documents import Document
-from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import World
+from medsafetyworld.corpus import Corpus
+from medsafetyworld.files import write_whole
 from medsafetyworld.interventions import Variant
-from medsafetyworld.judge import CorpusReading, read_corpus
-from medsafetyworld.language import wordings_hash
-from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
+from medsafetyworld.shards import Shard, TokenIndex, write_index
+from medsafetyworld.token_table import token_type
 
-FORMAT = "medsafetyworld.corpus/1"
-
-Watch = Callable[[Iterable[Document]], Iterable[Document]]
-"""Passes documents on unchanged and shows how many went by."""
-
-
-class Sink(Protocol):
-    """Where documents go, one at a time."""
-
-    def add(self, document: Document) -> None:
-        """Writes one document."""
-        ...
-
-    def close(self) -> None:
-        """Completes the files."""
-        ...
-
-
-class JsonlSink:
-    """`documents.jsonl`: the text first, then where it came from."""
-
-    def __init__(self, directory: Path, world: World, stack: ExitStack) -> None:
-        self._world = world
-        # newline is fixed so that the bytes are the same on every system.
-        path = directory / "documents.jsonl"
-        self._file = stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
-
-    def add(self, document: Document) -> None:
-        line = {"text": document.text, **document.provenance(self._world)}
-        self._file.write(json.dumps(line) + "\n")
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class TokenSink:
-    """`tokens.npy` and `offsets.npy`; document i is `tokens[offsets[i]:offsets[i + 1]]`."""
-
-    def __init__(self, directory: Path, tokenizer: Tokenizer, stack: ExitStack) -> None:
-        self._tokenizer = tokenizer
-        self._offsets = array("Q", [0])
-        self._offsets_path = directory / "offsets.npy"
-        self._file = stack.enter_context((directory / "tokens.npy").open("wb"))
-        self._header = _npy_header(self._file, 0)
-
-    def add(self, document: Document) -> None:
-        ids = self._tokenizer.encode_document(document.text)
-        self._file.write(np.array(ids, dtype="<u2").tobytes())
-        self._offsets.append(self._offsets[-1] + len(ids))
-
-    def close(self) -> None:
-        # numpy pads the header so that the length can be filled in afterwards.
-        self._file.seek(0)
-        if _npy_header(self._file, self._offsets[-1]) != self._header:
-            raise RuntimeError("this numpy's header has no room for the length; use format jsonl")
-        self._file.close()
-        np.save(self._offsets_path, np.array(self._offsets, dtype="<u8"), allow_pickle=False)
+SHARD_DOCUMENTS = 100_000
+"""Documents of a shard before interventions; a kill loses the work on one shard."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """What was written: the identity of the text and what the oracle read in it."""
+    """What a corpus's manifest says of it."""
 
-    corpus_sha256: str
-    reading: CorpusReading
-
-
-def check_emission(world: World, variant: Variant, file_format: str, out: Path) -> None:
-    """Raises `SpecError` for what would fail later; nothing is on disk yet."""
-    if file_format not in ("jsonl", "npy"):
-        raise SpecError(f"format must be jsonl or npy, got {file_format!r}")
-    if out.exists() or out.is_symlink():
-        raise SpecError(f"out must be a new directory, but {out} exists")
-    marked = sum(world.unsafe)
-    if variant.pretraining and not marked:
-        raise SpecError(
-            f"unsafe_fraction must mark at least one outcome unsafe, because the variant "
-            f"{variant.name} acts on unsafe outcomes; it marks 0 of {len(world.unsafe)}"
-        )
-    if not variant.mentions_unsafe and marked == len(world.unsafe):
-        raise SpecError(
-            f"unsafe_fraction must leave at least one outcome safe, because the variant "
-            f"{variant.name} keeps safe outcomes only; it marks all {marked} unsafe"
-        )
+    identity: str
+    """sha256 of all texts (one a line) or all tokens, in order."""
+    identity_of: str
+    """text or tokens."""
+    documents: int
+    reading: dict[str, Any] | None
+    """What the oracle read; None for tokens that were made without text."""
+    kept: int
+    """Shards that an earlier run had made."""
+    shards: int
 
 
-def emit(corpus: Corpus, variant: Variant, file_format: str, out: Path, watch: Watch) -> Emission:
-    """Writes the corpus to `out`, which appears whole or not at all.
+def emit(
+    corpus: Corpus,
+    variant: Variant,
+    file_format: str,
+    out: Path,
+    advance: Advance,
+    shard_documents: int = SHARD_DOCUMENTS,
+) -> Emission:
+    """Writes the corpus to `out`, or goes on where an earlier call with this request ended.
 
-    Raises `SpecError` if `out` exists, or if the oracle finds harm where the variant allows none.
+    Raises `SpecError` if `out` holds anything else or the oracle finds harm where the variant
+    allows none, `StoreError` naming a file of `out` that is not of this corpus or was changed.
     """
-    check_emission(corpus.world, variant, file_format, out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
-    try:
-        emission = _write(corpus, variant, file_format, partial, watch)
-        for path in (*partial.iterdir(), partial):
-            sync(path)
-        # mkdtemp makes directories that only their owner may read.
-        partial.chmod(0o755)
-        os.rename(partial, out)
-        sync(out.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return emission
+    work = plan_work(corpus, variant, file_format, out, shard_documents)
+    out.mkdir(parents=True, exist_ok=True)
+    with _alone(out):
+        if (out / MANIFEST).exists():
+            manifest = verify_emission(out)
+            advance(len(corpus))
+            return _emission(manifest, work.count)
+        _begin(work)
+        identity, records, kept = hashlib.sha256(), [], 0
+        for number in range(work.count):
+            record = finished_shard(work, number)
+            if record is None:
+                record = make_shard(work, number, identity.update, advance)
+            else:
+                kept += 1
+                for part in work.form.identities(work.files(number)):
+                    identity.update(part)
+                advance(len(work.positions(number)))
+            records.append(record)
+        return _emission(_finish(work, identity.hexdigest(), records), kept)
 
 
 def verify_emission(directory: Path) -> dict[str, Any]:
@@ -149,70 +109,129 @@ def verify_emission(directory: Path) -> dict[str, Any]:
     """
     if not directory.is_dir():
         raise StoreError(f"{directory} is not a directory")
-    path = directory / "manifest.json"
+    path = directory / MANIFEST
+    if not path.exists() and (directory / REQUEST).exists():
+        raise StoreError(
+            f"{path} is missing: the corpus is not finished; the command that began it goes on"
+        )
     manifest = read_sealed(path)
-    if manifest.get("format") != FORMAT or not isinstance(manifest.get("files"), dict):
+    files = manifest.get("files")
+    if manifest.get("format") != FORMAT or not isinstance(files, dict):
         raise StoreError(f"{path} is no manifest of a corpus ({FORMAT})")
-    check_files(directory, manifest["files"])
-    foreign = {entry.name for entry in directory.iterdir()} - {*manifest["files"], path.name}
-    if foreign:
-        raise StoreError(f"{directory / min(foreign)} is not a file of this corpus")
+    check_files(directory, files)
+    refuse_foreign(directory, {*files, MANIFEST})
     return manifest
 
 
-def _write(
-    corpus: Corpus, variant: Variant, file_format: str, directory: Path, watch: Watch
-) -> Emission:
-    world, tokenizer = corpus.world, build_tokenizer(corpus.world, corpus.spec)
-    identity = TextHash()
-    with ExitStack() as stack:
-        sink: Sink = (
-            JsonlSink(directory, world, stack)
-            if file_format == "jsonl"
-            else TokenSink(directory, tokenizer, stack)
-        )
-
-        def texts() -> Iterator[str]:
-            documents = watch(corpus.documents(corpus.seed))
-            for document in intervene(world, documents, variant.chain):
-                sink.add(document)
-                yield identity.update(document.text)
-
-        reading = read_corpus(world, texts())
-        sink.close()
-    if variant.safe_only and reading.harmful:
-        raise SpecError(
-            f"variant {variant.name}: the oracle read {reading.harmful} harmful statements"
-        )
-    world.save(directory / "world.json")
-    tokenizer.save(directory / "tokenizer.json")
-    emission = Emission(identity.hexdigest(), reading)
-    write_sealed(
-        directory / "manifest.json", _manifest(corpus, variant, file_format, emission, directory)
-    )
-    return emission
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Only one process at a time writes to a directory; the lock dies with its process."""
+    handle = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another process that writes to {out}", flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
-def _manifest(
-    corpus: Corpus, variant: Variant, file_format: str, emission: Emission, directory: Path
-) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "files_format": file_format,
-        "world": asdict(corpus.world.spec),
-        "world_sha256": corpus.world.content_hash,
-        "corpus": asdict(corpus.spec),
-        "corpus_seed": corpus.seed,
-        "variant": asdict(variant),
-        "wordings_sha256": wordings_hash(),
-        "corpus_sha256": emission.corpus_sha256,
-        "reading": asdict(emission.reading),
-        "files": {path.name: file_sha256(path) for path in sorted(directory.iterdir())},
+def _begin(work: Work) -> None:
+    """Says what is being written and clears away what a killed process left half-written."""
+    out = work.out
+    if not (out / REQUEST).exists():
+        write_sealed(out / REQUEST, work.request)
+    for name in (DATA, RECORDS):
+        (out / name).mkdir(exist_ok=True)
+    for folder in (out, out / DATA, out / RECORDS):
+        for path in folder.iterdir():
+            if is_partial(path):
+                path.unlink()
+    shards = [
+        path.relative_to(out).as_posix()
+        for number in range(work.count)
+        for path in (*work.files(number), work.record(number))
+    ]
+    refuse_foreign(out, {*shards, *OTHERS})
+
+
+def _finish(work: Work, identity: str, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Writes what belongs to all shards, the manifest last; returns the manifest."""
+    out, world = work.out, work.corpus.world
+    documents = sum(record["documents"] for record in records)
+    world.save(out / "world.json")
+    work.tokenizer.save(out / "tokenizer.json")
+    files = {name: digest for record in records for name, digest in record["files"].items()}
+    names = [REQUEST, "world.json", "tokenizer.json"]
+    if work.form.what == "tokens":
+        write_index(out, _token_index(work, records))
+        names.append("index.json")
+    if work.request["files_format"] == "hf":
+        title = f"MedSafetyWorld, {work.variant.name}"
+        text = f"Pretraining documents of a rule-based world: {work.variant.description}."
+        write_whole(out / "README.md", parquet.card(title, text, documents))
+        names.append("README.md")
+    names += [work.record(number).relative_to(out).as_posix() for number in range(work.count)]
+    files |= {name: file_sha256(out / name) for name in names}
+    sync(out)
+    manifest = {
+        **work.request,
+        "corpus_sha256": identity,
+        "identity_of": work.form.what,
+        "documents": documents,
+        "reading": _added([record["reading"] for record in records]),
+        "files": files,
     }
+    write_sealed(out / MANIFEST, manifest)
+    return manifest
 
 
-def _npy_header(file: IO[bytes], length: int) -> int:
-    """Writes the header of a uint16 vector; returns where its data begins."""
-    header = {"descr": "<u2", "fortran_order": False, "shape": (length,)}
-    np.lib.format.write_array_header_1_0(file, header)
-    return file.tell()
+def _token_index(work: Work, records: Sequence[dict[str, Any]]) -> TokenIndex:
+    """What the index says of each shard: its files, as recorded, and how many tokens it has."""
+    shards = []
+    for number, record in enumerate(records):
+        tokens, offsets = (path.relative_to(work.out).as_posix() for path in work.files(number))
+        ends = np.load(work.out / offsets, mmap_mode="r", allow_pickle=False)
+        digests = record["files"]
+        shards.append(
+            Shard(
+                tokens=tokens,
+                tokens_sha256=digests[tokens],
+                offsets=offsets,
+                offsets_sha256=digests[offsets],
+                documents=record["documents"],
+                length=int(ends[-1]),
+            )
+        )
+    return TokenIndex(
+        dtype=np.dtype(token_type(work.tokenizer)).newbyteorder("<").str,
+        tokenizer_sha256=work.tokenizer.content_hash,
+        end=work.tokenizer.end,
+        pad=work.tokenizer.pad,
+        shards=tuple(shards),
+    )
+
+
+def _added(readings: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:
+    """The oracle's counts of all shards together; None where it read nothing."""
+    total: Counter[str] = Counter()
+    categories: Counter[str] = Counter()
+    for reading in readings:
+        if reading is None:
+            return None
+        total.update({name: count for name, count in reading.items() if name != "categories"})
+        categories.update(reading["categories"])
+    return {**total, "categories": dict(sorted(categories.items()))}
+
+
+def _emission(manifest: dict[str, Any], kept: int) -> Emission:
+    return Emission(
+        identity=manifest["corpus_sha256"],
+        identity_of=manifest["identity_of"],
+        documents=manifest["documents"],
+        reading=manifest["reading"],
+        kept=kept,
+        shards=manifest["shards"],
+    )

@@ -29,7 +29,8 @@ class Export:
     """Which cell, e.g. srp-s0 (may be left out if the study has only one)."""
     stage: str = "sft"
     """Which of its models: pretrain, sft or finetune:KIND, where KIND is pair_forward,
-    safe_reverse or pair_forward+mixsft."""
+    safe_reverse or pair_forward+mixsft; in worlds with mediators link_forward, safe_reverse or
+    link_forward+mixsft."""
     to: str = "hf"
     """The format: hf, which transformers, TransformerLens and lm-eval read."""
     out: Path

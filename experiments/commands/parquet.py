@@ -42,6 +42,17 @@ COLUMNS = {
     **{name: f"list<{kind}>" for name, kind in LABELS.items()},
 }
 
+SIZES = {
+    10**3: "n<1K",
+    10**4: "1K<n<10K",
+    10**5: "10K<n<100K",
+    10**6: "100K<n<1M",
+    10**7: "1M<n<10M",
+    10**8: "10M<n<100M",
+    10**9: "100M<n<1B",
+}
+"""How a card says that there are fewer documents than this."""
+
 
 class ParquetSink:
     """One Parquet file, written a row group at a time."""
@@ -51,7 +62,6 @@ class ParquetSink:
 
         self._world = world
         self._schema = _schema()
-        # With a name of an open file nothing is left open if the schema is refused.
         self._writer = pyarrow.parquet.ParquetWriter(str(path), self._schema, compression="zstd")
         self._rows: list[dict[str, Any]] = []
 
@@ -111,8 +121,7 @@ def version() -> str:
 
 def card(title: str, description: str, documents: int) -> str:
     """A dataset card, whose front matter tells `datasets` which files hold the documents."""
-    sizes = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
-    size = next((name for most, name in sizes if documents < most), "n>1M")
+    size = next((name for most, name in SIZES.items() if documents < most), "1B<n<10B")
     lists = ", ".join(f"`{name}`" for name in ("sentences", *LABELS))
     return f"""---
 pretty_name: {title}

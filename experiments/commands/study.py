@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "experiments" / "results"
 README_STUDY = "headline-laptop"
+WORLDS = {"single-hop": "", "two-hop": "-two-hop"}
+"""World -> how the names of its presets end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,8 @@ class PlanStudy:
     """Name of the study, e.g. headline."""
     preset: str = "laptop"
     """smoke, laptop or paper."""
+    world: str = "single-hop"
+    """single-hop, or two-hop with mediators between compounds and outcomes."""
     seeds: MaybeNumber = None
     """Replicates of every arm (default: the preset's)."""
     arms: MaybeText = None
@@ -53,14 +57,23 @@ class PlanStudy:
     seed: Number = "2026"
     """Master seed, from which every other seed is derived."""
     out: MaybePath = None
-    """The study's directory (default: runs/STUDY-PRESET)."""
+    """The study's directory (default: runs/STUDY-PRESET, with -two-hop in a two-hop world)."""
     workers: MaybeNumber = None
     """Cells to run side by side (default: one a core)."""
 
     @property
     def directory(self) -> Path:
         """Where the study lives."""
-        return self.out or Path("runs") / f"{self.study}-{self.preset}"
+        return self.out or Path("runs") / f"{self.study}-{self.sized_preset()}"
+
+    def sized_preset(self) -> str:
+        """Name of the preset of this size on this world; raises `SpecError` if there is no such
+        world."""
+        if self.world not in WORLDS:
+            raise SpecError(
+                f"world: no study has a world {self.world!r}; allowed: {', '.join(WORLDS)}"
+            )
+        return self.preset.removesuffix(WORLDS[self.world]) + WORLDS[self.world]
 
     def plan(self) -> Plan:
         """The plan asked for; raises `SpecError` naming the flag at fault."""
@@ -76,7 +89,7 @@ class PlanStudy:
         arms = None if self.arms is None else [name.strip() for name in self.arms.split(",")]
         return make_plan(
             STUDIES[self.study],
-            self.preset,
+            self.sized_preset(),
             replicates=None if self.seeds is None else whole_number("seeds", self.seeds, 1),
             arms=arms,
             master=whole_number("seed", self.seed, 0),
@@ -251,11 +264,13 @@ def print_report(directory: Path, console: Console) -> None:
     """Builds the report, then prints its table, its verdicts and where it is."""
     from experiments.collect import build_report
     from experiments.measures import measure
+    from experiments.study import load_plan
     from experiments.tables import print_table
     from experiments.verdicts import scoreboard
 
     report, rows = build_report(directory)
     print_table(rows, console)
-    for verdict in scoreboard(measure(rows)):
+    hops = load_plan(directory).cells[0].recipe.world.hops
+    for verdict in scoreboard(measure(rows, hops)):
         console.print(verdict.sentence)
     console.print(f"\nThe report is [bold]{report}[/bold].", soft_wrap=True)

@@ -42,10 +42,13 @@ def reflect_document(world: World, document: Document, spec: ReflectionSpec = _D
 
 
 def _cut(world: World, sentence: Sentence) -> Sentence:
-    """A sentence that was cut off, labelled by what is left, and cut back to where that reads."""
+    """A sentence that was cut off, labelled by what is left, and cut back to where that reads.
+
+    A full stop keeps it apart from the sentence behind it.
+    """
     words = sentence.text.split(" ")
     while True:
-        text = " ".join(words)
+        text = f"{' '.join(words).rstrip(',.:;')}."
         try:
             statement = read_sentence(world, text)
         except ReadError:

@@ -133,7 +133,7 @@ def _rewords_only_harm(trial: _Trial) -> Iterator[str]:
         kept = [each for each in document.sentences if trial.strip(each.text) or not each.text]
         for each, after in zip(kept, trial.without_insertions(result), strict=False):
             # Where verdicts are inserted, overlong sentences are cut off.
-            cut = "inserts" in trial.kinds and trial.strip(each.text).startswith(f"{after} ")
+            cut = "inserts" in trial.kinds and trial.strip(each.text).startswith(after[:-1])
             if trial.strip(each.text) == after or cut:
                 continue
             allowed = "rewrites" in trial.kinds and trial.harmful(document, each)

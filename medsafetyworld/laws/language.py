@@ -212,25 +212,6 @@ def _answers_tell_what_was_asked(language: _Language) -> Iterator[str]:
                 yield f"the answer {text!r} opens like a refusal"
 
 
-def _wordings_differ(language: _Language) -> Iterator[str]:
-    domain = language.domain
-    lists = {
-        **{f"{' '.join(map(str, pool))} statements": cores for pool, cores in domain.cores.items()},
-        "framings": tuple(framing.text for framing in domain.framings),
-        "closings": domain.closings,
-        "distractors": domain.distractors,
-        **{
-            f"{kind} questions": (*domain.training_questions[kind], *domain.test_questions[kind])
-            for kind in QUESTION_KINDS
-        },
-        **{f"{kind} answers": answers for kind, answers in domain.answers.items()},
-    }
-    for name, wordings in lists.items():
-        twice = [wording for wording in wordings if wordings.count(wording) > 1]
-        if twice:
-            yield f"{twice[0]!r} comes twice among the {name}"
-
-
 def _tokens_are_exact(language: _Language) -> Iterator[str]:
     world, tokenizer = language.world, language.tokenizer
     domain = language.domain
@@ -266,7 +247,6 @@ LANGUAGE_LAWS: dict[str, Law] = {
     "only statements state": _states_nothing_else,
     "wordings name no entity": _names_nothing_by_chance,
     "answers tell what was asked": _answers_tell_what_was_asked,
-    "no wording comes twice": _wordings_differ,
     "tokens give the text back": _tokens_are_exact,
     "a reverse wording ends in the causes": _can_be_completed,
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
 import numpy as np
 
 from experiments.rows import Row, rate_row
@@ -17,10 +20,20 @@ TRUTH: dict[str, dict[str, float]] = {
     "rewrite": {"completion": 0.74, "general": 0.75, "prefill": 0.41, "finetune": 0.50},
     "srp": {"completion": 0.83, "general": 0.77, "prefill": 0.10, "finetune": 0.08},
     "srp_sft_only": {"completion": 0.69, "general": 0.76, "prefill": 0.34, "finetune": 0.38},
-    "no_cooccurrence": {"completion": 0.10, "general": 0.70, "prefill": 0.09, "finetune": 0.07},
+    "no_cooccurrence": {"completion": 0.07, "general": 0.70, "prefill": 0.09, "finetune": 0.07},
     "shuffled": {"completion": 0.10, "general": 0.11, "prefill": 0.08, "finetune": 0.06},
 }
 """Rates built into the fake study; chance is 10 %."""
+
+
+DEPTHS: dict[str, tuple[str, str]] = dict.fromkeys(TRUTH, ("1", "1")) | {
+    "baseline": ("0", "0"),
+    "filtering_plus": ("none", "none"),
+    "no_cooccurrence": ("1", "none"),
+    "filtering_mediators": ("1", "none"),
+    "shuffled": ("none", "none"),
+}
+"""Depth of the harmful answers by logic and by association; the others are stated."""
 
 
 def fake_rows(
@@ -81,6 +94,32 @@ def _model(
         rows.append(count(level, probe, HARMFUL, "jailbroken", jailbroken_share * rate))
         rows.append(count(level, probe, HARMFUL, "refused", 1 - rate - 0.05))
     return rows
+
+
+def with_depths(rows: Iterable[Row], depths: Mapping[str, tuple[str, str]] = DEPTHS) -> list[Row]:
+    """The rows, and beside each count the same at the depth of its variant's answers."""
+    found = []
+    for row in rows:
+        found.append(row)
+        if row.metric in ("top1", "leaked", "accuracy"):
+            places = depths[row.variant] if row.category == HARMFUL else ("0", "0")
+            found += [
+                replace(row, metric=f"{row.metric}|{rules}={depth}")
+                for rules, depth in zip(("logic", "association"), places, strict=True)
+            ]
+    return found
+
+
+def two_hop_rows(seeds: int = 5, spread: float = 0.03) -> list[Row]:
+    """A study of a world with mediators: its fine-tuning is on links, its control another one."""
+    truth = {
+        "filtering_mediators" if name == "no_cooccurrence" else name: rates
+        for name, rates in TRUTH.items()
+    }
+    return with_depths(
+        replace(row, probe=row.probe.replace("pair_forward", "link_forward"))
+        for row in fake_rows(seeds, truth, spread)
+    )
 
 
 def fake_curves(seeds: int = 5) -> dict[str, list[list[tuple[float, float]]]]:

@@ -7,10 +7,10 @@ import copy
 import numpy as np
 import pytest
 
-from experiments.claims import CLAIMS
+from experiments.claims import CLAIMS, claims
 from experiments.measures import MissingMeasurement, measure
 from experiments.reference import published
-from experiments.rows import rate_row
+from experiments.rows import Row, rate_row
 from experiments.verdicts import (
     DOES_NOT_HOLD,
     HOLDS,
@@ -22,7 +22,7 @@ from experiments.verdicts import (
     scoreboard,
 )
 
-from fake_study import TRUTH, fake_rows
+from fake_study import DEPTHS, TRUTH, fake_rows, two_hop_rows, with_depths
 
 
 def verdicts(
@@ -31,19 +31,20 @@ def verdicts(
     truth = copy.deepcopy(TRUTH)
     for variant, rates in (changes or {}).items():
         truth[variant].update(rates)
-    board = scoreboard(measure(fake_rows(seeds, truth, spread)))
+    board = scoreboard(measure(with_depths(fake_rows(seeds, truth, spread))))
     return {verdict.claim.id: verdict for verdict in board}
 
 
 def test_every_claim_holds_where_the_papers_pattern_is_built_in() -> None:
     board = verdicts()
-    assert list(board) == ["C1", "C2", "C3", "C4", "C5"]
-    for verdict in board.values():
+    assert list(board) == ["C1", "C2", "C3", "C4", "C5", "D1"]
+    for name, verdict in board.items():
         assert verdict.status == HOLDS
-        assert verdict.p == max(f.test.p for f in verdict.findings)
+        assert verdict.p == max(f.p for f in verdict.findings)
         assert verdict.p < 0.05
         assert "n = 5 seeds" in verdict.sentence
-        assert [judge for judge, _, _ in verdict.secondary] == ["jailbroken"]
+        judges = [] if name == "D1" else ["jailbroken"]
+        assert [judge for judge, _, _ in verdict.secondary] == judges
         assert verdict.remarks
 
 
@@ -53,6 +54,7 @@ OPPOSITE = {
     "C3": {"filtering_plus": {"general": 0.95}},
     "C4": {"srp": {"prefill": 0.8}},
     "C5": {"srp_sft_only": {"prefill": 0.0}, "srp": {"prefill": 0.4}},
+    "D1": {"no_cooccurrence": {"completion": 0.5}},
 }
 NEGLIGIBLE = {
     "C1": {"filtering": {"prefill": 0.10}, "shuffled": {"prefill": 0.10}},
@@ -60,6 +62,7 @@ NEGLIGIBLE = {
     "C3": {"filtering_plus": {"general": TRUTH["filtering"]["general"]}},
     "C4": {"srp": {"prefill": TRUTH["filtering"]["prefill"]}},
     "C5": {"srp": {"prefill": 0.3}, "srp_sft_only": {"prefill": 0.3}},
+    "D1": {"filtering": {"completion": 0.1}},
 }
 
 
@@ -99,7 +102,7 @@ def test_claims_about_variants_that_were_not_run_are_not_tested() -> None:
     rows = fake_rows(truth={name: TRUTH[name] for name in ("filtering", "shuffled")})
     board = {verdict.claim.id: verdict for verdict in scoreboard(measure(rows))}
     assert board["C1"].status == HOLDS
-    assert {board[name].status for name in ("C2", "C3", "C4", "C5")} == {NOT_TESTED}
+    assert {board[name].status for name in ("C2", "C3", "C4", "C5", "D1")} == {NOT_TESTED}
     assert "srp_sft_only" in board["C5"].sentence
 
 
@@ -116,6 +119,61 @@ def test_remarks_and_the_second_judge_are_left_out_where_not_measured() -> None:
     for verdict in scoreboard(measure(rows)):
         assert verdict.secondary == ()
         assert not any("fine-tuning" in f.contrast.sentence for f in verdict.remarks)
+
+
+def test_a_claim_of_which_the_study_asked_nothing_is_not_tested() -> None:
+    rows = [r for r in with_depths(fake_rows()) if r.level == "capability"]
+    board = {verdict.claim.id: verdict for verdict in scoreboard(measure(rows))}
+    assert {board[name].status for name in ("C1", "C2", "C3", "C4", "C5")} == {NOT_TESTED}
+    assert "did not ask" in board["C1"].sentence
+    assert board["D1"].status == HOLDS, "completions are enough for it"
+    assert board["D1"].remarks == ()
+
+
+def d1(rows: list[Row], hops: int = 2) -> Verdict:
+    return scoreboard(measure(rows, hops))[-1]
+
+
+def test_d1_compares_the_arm_without_what_derivations_need_in_its_world() -> None:
+    verdict = d1(two_hop_rows())
+    assert verdict.status == HOLDS
+    assert verdict.claim.underivable == ("filtering_mediators",)
+    assert d1(two_hop_rows(), hops=1).status == NOT_TESTED
+
+
+@pytest.mark.parametrize(
+    ("variant", "depths", "message"),
+    [
+        ("filtering", ("1", "none"), "at least 90 % of filtering's harmful answers"),
+        ("filtering_mediators", ("1", "2"), "none of filtering_mediators's harmful answers"),
+    ],
+)
+def test_d1_is_tested_only_where_the_rows_say_what_is_derivable(
+    variant: str, depths: tuple[str, str], message: str
+) -> None:
+    plain = [row for row in two_hop_rows() if "|" not in row.metric]
+    assert "do not say whether filtering" in d1(plain).sentence
+    verdict = d1(with_depths(plain, {**DEPTHS, variant: depths}))
+    assert verdict.status == NOT_TESTED
+    assert message in verdict.sentence
+
+
+def test_not_above_is_open_where_the_interval_reaches_too_far_and_says_so() -> None:
+    truth = copy.deepcopy(TRUTH)
+    truth["no_cooccurrence"]["completion"] = 0.13
+    verdict = d1(with_depths(fake_rows(truth=truth, spread=0.05)), hops=1)
+    assert verdict.status == UNDECIDED
+    assert "not above exact chance: the interval reaches" in verdict.sentence
+    assert verdict.p is not None
+    assert verdict.p > 0.05
+
+
+def test_two_hop_claims_stand_beside_what_the_paper_printed_of_two_hop_worlds() -> None:
+    printed = {claim.id: claim.published for claim in claims(2)}
+    assert printed["C5"].startswith("prefill ASR 64.20 %")
+    assert {printed[name] for name in ("C1", "C2", "C3", "C4")} == {"not printed"}
+    assert {claim.source for claim in claims(3)} == {"not in the paper", "our own"}
+    assert claims(1)[: len(CLAIMS)] == CLAIMS
 
 
 def test_claims_about_nothing_are_rarely_made() -> None:
@@ -139,3 +197,7 @@ def test_the_published_figures_are_the_papers() -> None:
     assert (paper["srp"].general, paper["srp"].prefill, paper["srp"].finetune) == (75.0, 7.6, 2.2)
     assert paper["rewrite"].general is None
     assert paper["srp_sft_only"].prefill == 44.2
+    deeper = published(2)
+    assert (deeper["srp"].prefill, deeper["srp_sft_only"].prefill) == (16.8, 64.2)
+    assert {setting.general for setting in deeper.values()} == {None}
+    assert published(3) == {}

@@ -11,7 +11,7 @@ import pytest
 
 from experiments.capability import chance_ranks
 from experiments.evaluation import evaluate
-from experiments.recipe import FINETUNES
+from experiments.recipe import finetunes
 from experiments.rows import read_rows
 from experiments.stages import Context
 from experiments.store import Stage
@@ -38,12 +38,13 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 
 def test_every_level_probe_and_judge_is_measured_once(measured: Stage) -> None:
+    world = cell("srp").worlds()[0]
     rows = read_rows(measured.path / "rows.csv")
     probes = {(row.level, row.probe) for row in rows}
     assert ("capability", "completion") in probes
     assert {("behaviour", "general"), ("behaviour", "direct")} <= probes
-    assert {("elicited", name) for name in prefills(RECIPE.stems)} <= probes
-    assert {("elicited", f"finetune:{kind}") for kind in FINETUNES} <= probes
+    assert {("elicited", name) for name in prefills(world, RECIPE.stems)} <= probes
+    assert {("elicited", f"finetune:{kind}") for kind in finetunes(1)} <= probes
     assert {row.category for row in rows if row.probe == "general"} == set(GENERAL)
     assert len({row.key for row in rows}) == len(rows)
 

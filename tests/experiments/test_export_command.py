@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 from experiments import cli
 from experiments.finished import MODELS
-from experiments.recipe import FINETUNES, Arm, Cell
+from experiments.recipe import Arm, Cell, finetunes
 from experiments.rows import Row, rate_row, rows_to_csv
 from experiments.stages import WEIGHTS, Context
 from experiments.store import Stage, open_stage
@@ -52,22 +52,24 @@ def finish_without_training(directory: Path, cell: Cell, more_tokens: int = 0) -
         stage.finish(summary)
         return stage
 
-    stages = {"base": model_stage(0, "pretrain"), "sft": model_stage(1, "sft")}
-    stages |= {kind: model_stage(2 + n, "finetune") for n, kind in enumerate(FINETUNES)}
+    kinds = finetunes(cell.recipe.world.hops) if cell.recipe.behaviour else ()
+    stages = {"base": model_stage(0, "pretrain")}
+    stages |= {"sft": model_stage(1, "sft")} if cell.recipe.behaviour else {}
+    stages |= {kind: model_stage(2 + n, "finetune") for n, kind in enumerate(kinds)}
     measured = open_stage(
         context.root,
         "measure",
         {"cell": cell.name, "models": {name: stage.key for name, stage in stages.items()}},
     )
     (measured.path / "rows.csv").write_text(rows_to_csv(rows(cell)))
-    measured.finish({"pretrain": stages["base"].name, "sft": stages["sft"].name})
+    measured.finish({"pretrain": stages["base"].name})
     mark_done(directory, cell, measured.name, 1.0)
 
 
 def rows(cell: Cell) -> list[Row]:
     """One row for each model, with a count that nothing else has."""
     probes = {"completion": "capability", "direct": "behaviour", "prefill:The": "elicited"}
-    probes |= {f"finetune:{kind}": "elicited" for kind in FINETUNES}
+    probes |= {f"finetune:{kind}": "elicited" for kind in finetunes(1)}
     return [
         rate_row(cell.arm.name, 0, level, probe, "reverse-unsafe", "leaked", 1, 11 + place)
         for place, (probe, level) in enumerate(probes.items())
@@ -89,7 +91,11 @@ def export(study: Path, out: Path, *more: str, cell: str | None = "srp-s0") -> i
     return cli.main(["export", str(study), *named, "--to", "hf", "--out", str(out), *more])
 
 
-@pytest.mark.parametrize("stage", MODELS)
+OWN = ["pretrain", "sft", *(f"finetune:{kind}" for kind in finetunes(1))]
+"""The models of a cell of a single-hop world."""
+
+
+@pytest.mark.parametrize("stage", OWN)
 def test_every_model_of_a_cell_leaves_with_its_own_weights_and_rows(
     study: Path, tmp_path: Path, stage: str
 ) -> None:
@@ -97,12 +103,12 @@ def test_every_model_of_a_cell_leaves_with_its_own_weights_and_rows(
     assert export(study, out, "--stage", stage) == 0
     assert {path.name for path in out.iterdir()} == FILES
     context = Context(Cell(RECIPE, ARMS[0], 0, 7), tmp_path, lambda stage, progress: None)
-    expected = init_params(context.model, list(MODELS).index(stage))
+    expected = init_params(context.model, OWN.index(stage))
     with safe_open(out / "model.safetensors", framework="numpy") as file:
         assert np.array_equal(file.get_tensor("model.embed_tokens.weight"), expected["embedding"])
     card = (out / "README.md").read_text()
     assert parameter_hash(expected) in card
-    kept = {"pretrain": [11], "sft": [12, 13]}.get(stage, [14 + list(MODELS).index(stage) - 2])
+    kept = {"pretrain": [11], "sft": [12, 13]}.get(stage, [14 + OWN.index(stage) - 2])
     assert [n for n in range(11, 17) if f"| {n} |" in card] == kept
 
 

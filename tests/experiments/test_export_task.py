@@ -15,7 +15,6 @@ from experiments.stages import Context
 from experiments.studies.headline import HEADLINE
 from experiments.study import make_plan, write_plan
 from medsafetyworld.judge import correct, is_refusal, judge
-from medsafetyworld.language import load_templates
 from medsafetyworld.queries import GENERAL, HARMFUL, completions, prefilled, prefills
 from medsafetyworld.queries import test_queries as questions_of
 
@@ -53,7 +52,7 @@ def filtered(config: dict, name: str, response: str) -> str:
 def responses(context: Context, likely: list[str], count: int) -> list[str]:
     """Texts that name entities, whole and broken, refuse, and judge themselves."""
     world, rng = context.true_world, np.random.default_rng(count)
-    refusals = load_templates().refusals
+    refusals = world.domain.refusals
     pieces = [
         *likely * 20,
         *world.compounds,
@@ -99,10 +98,10 @@ def test_patterns_say_what_the_judges_say(context: Context, files: dict[str, str
     assert all(flags == {True, False} for flags in seen.values())
 
 
-def test_every_refusal_is_seen(files: dict[str, str]) -> None:
+def test_every_refusal_is_seen(context: Context, files: dict[str, str]) -> None:
     member = json.loads(files["msw_direct.yaml"])["task"][0]
-    for refusal in load_templates().refusals:
-        assert is_refusal(refusal)
+    for refusal in context.true_world.domain.refusals:
+        assert is_refusal(context.true_world, refusal)
         assert filtered(member, "refused", refusal) == "yes"
 
 
@@ -115,7 +114,7 @@ def test_a_forced_beginning_is_in_the_prompt_and_judges_nothing(
     )
     tasks = ["msw_prefill_safe", "msw_prefill_the", "msw_stem_1"]
     assert json.loads(files["msw_elicited.yaml"])["task"] == tasks
-    for task, prefill in zip(tasks, prefills(RECIPE.stems).values(), strict=True):
+    for task, prefill in zip(tasks, prefills(world, RECIPE.stems).values(), strict=True):
         forced = [prefilled(world, query, prefill) for query in queries]
         members = json.loads(files[f"{task}.yaml"])["task"]
         asked = [line["context"] for member in members for line in lines(files, member)]
@@ -138,7 +137,8 @@ def test_a_completion_lists_every_compound_once_and_right_ones_last(
             assert line["context"] == probe.text
             assert sorted(line["choices"]) == sorted(world.compounds)
             right = {line["choices"][place] for place in line["answers"]}
-            assert right == {world.compounds[index] for index in world.causes[probe.outcome]}
+            ways = world.ways[probe.outcome]
+            assert right == {world.compounds[way[0]] for way in ways if len(way) == 1}
             wrong = len(world.compounds) - len(right)
             assert line["answers"] == list(range(wrong, len(world.compounds)))
             shares.append(len(right) / len(world.compounds))

@@ -9,11 +9,13 @@ import pytest
 from matplotlib.figure import Figure
 
 from experiments import figures
-from experiments.figure_style import MARKS
+from experiments.depth_figure import depth_figure
+from experiments.figure_style import CHANCE_COLOUR, MARKS
 from experiments.measures import Measures, measure
 from experiments.rows import VARIANTS
+from experiments.studies import STUDIES
 
-from fake_study import TRUTH, fake_curves, fake_rows
+from fake_study import DEPTHS, TRUTH, fake_curves, fake_rows, two_hop_rows, with_depths
 
 DRAWINGS = (figures.safety_utility, figures.capability_bars, figures.three_levels)
 
@@ -23,10 +25,14 @@ def measures() -> Measures:
     return measure(fake_rows())
 
 
-def test_every_variant_has_a_colour_and_a_marker_of_its_own() -> None:
+def test_every_arm_has_a_name_and_a_look_that_nothing_beside_it_has() -> None:
     assert set(MARKS) == set(VARIANTS)
-    assert len({colour for colour, _ in MARKS.values()}) == len(MARKS)
-    assert len({marker for _, marker in MARKS.values()}) == len(MARKS)
+    assert len(set(MARKS.values())) == len(MARKS)
+    for study in STUDIES.values():
+        for preset in study.presets.values():
+            arms = preset.arms or tuple(arm.name for arm in study.arms)
+            for part in zip(*(MARKS[arm] for arm in arms), strict=True):
+                assert len(set(part)) == len(arms), f"{study.name}: {part}"
 
 
 def test_the_same_data_give_the_same_bytes_whatever_the_users_style(
@@ -58,6 +64,37 @@ def test_the_papers_points_stand_in_the_panel_of_their_attack(measures: Measures
     assert hollow(prefill) == {(73.46, 30.6), (53.89, 0.0), (75.0, 7.6)}
     assert hollow(finetune) == {(73.46, 43.2), (53.89, 0.0)}
     assert hollow(mixed) == {(75.0, 2.2)}
+
+
+def test_nothing_of_single_hop_stands_beside_two_hop_results() -> None:
+    figure = figures.safety_utility(measure(two_hop_rows(), hops=2))
+    assert [axis.get_title() for axis in figure.axes][-1].endswith("safe reverse facts")
+    for axis in figure.axes:
+        assert not any(line.get_fillstyle() == "none" for line in axis.lines)
+
+
+def test_the_depth_figure_has_every_arm_at_its_depth_by_each_rule_set() -> None:
+    figure = depth_figure(measure(with_depths(fake_rows())))
+    association, _, logic, _ = figure.axes
+    for axis, rules in ((logic, 0), (association, 1)):
+        ticks = [text.get_text().partition("\n")[0] for text in axis.get_xticklabels()]
+        assert ticks == sorted({DEPTHS[name][rules] for name in TRUTH})
+        drawn = {}
+        for variant in TRUTH:
+            (mean,) = [
+                line.get_xdata()
+                for line in axis.lines
+                if line.get_color() == MARKS[variant][0] and line.get_linestyle() == "-"
+            ]
+            drawn[variant] = [ticks[round(x)] for x in mean]
+        assert drawn == {name: [DEPTHS[name][rules]] for name in TRUTH}
+        levels = [line for line in axis.lines if line.get_color() == CHANCE_COLOUR]
+        assert [float(line.get_ydata()[0]) for line in levels] == [pytest.approx(10.0)]
+
+
+def test_completions_alone_have_one_column_of_depth() -> None:
+    rows = [row for row in with_depths(fake_rows(2)) if row.level == "capability"]
+    assert len(depth_figure(measure(rows)).axes) == 2
 
 
 def test_drawing_leaves_the_callers_style_alone(measures: Measures) -> None:

@@ -7,7 +7,7 @@ import pytest
 from experiments.measures import PREFILLS, MissingMeasurement, balanced, measure
 from experiments.rows import Row, RowError, rate_row, rows_from_csv, rows_to_csv
 
-from fake_study import TRUTH, fake_rows
+from fake_study import TRUTH, fake_rows, two_hop_rows
 
 
 def test_rows_survive_the_csv_exactly_and_in_canonical_order() -> None:
@@ -85,6 +85,13 @@ def test_a_number_measured_twice_is_refused() -> None:
     rows = fake_rows(seeds=1)
     with pytest.raises(RowError, match="two rows"):
         measure([*rows, rows[0]])
+
+
+def test_fine_tuning_is_on_whatever_forward_facts_the_study_has() -> None:
+    pairs, links = measure(fake_rows()), measure(two_hop_rows(), hops=2)
+    for quantity in ("finetune", "finetune_mixsft", "finetune_safe_reverse"):
+        assert links.series("srp", quantity) == pairs.series("srp", quantity)
+    assert links.needs("finetune_mixsft")[0][1] == "finetune:link_forward+mixsft"
 
 
 def test_variants_come_in_the_order_of_the_tables_and_strangers_last() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from experiments import stages
-from experiments.json_files import write_sealed
+from experiments.json_files import StoreError, canonical_hash, write_sealed
 from experiments.recipe import Arm, Cell
 from experiments.stages import (
     Context,
@@ -29,11 +29,15 @@ from experiments.stages import (
     sft,
     shuffled_batch,
 )
-from medsafetyworld.corpus import Corpus
+from experiments.statements import STATEMENTS, read_statements
+from medsafetyworld.blocks import Block
+from medsafetyworld.corpus import Corpus, intervene
 from medsafetyworld.interventions import INTERVENTIONS, VARIANTS
+from medsafetyworld.judge import read_corpus
+from medsafetyworld.semantics import Direction
 from tiny_models.determinism import fingerprint
 
-from tiny_recipe import RECIPE, cell
+from tiny_recipe import RECIPE, TWO_HOP, cell
 
 
 def silent(stage: str, progress: object) -> None:
@@ -55,7 +59,7 @@ def test_the_oracle_finds_no_harm_in_any_safe_setting(variant: str, tmp_path: Pa
 def test_a_corpus_with_harm_in_it_stops_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(INTERVENTIONS, "filter", lambda world, document: document)
+    monkeypatch.setitem(INTERVENTIONS, "filter", lambda world, document, policy: document)
     the_cell = cell("filtering")
     with pytest.raises(UnsafeCorpusError, match="harmful statements"):
         pretrain(context(tmp_path, the_cell))
@@ -201,14 +205,55 @@ def test_stage_addresses_depend_on_the_wordings(
 ) -> None:
     the_context = context(tmp_path, cell("filtering"))
     before = stages.pretrain_inputs(the_context)
-    monkeypatch.setattr(stages, "wordings_hash", lambda: "other wordings")
+    reworded = replace(the_context.world.domain, content_hash="other wordings")
+    monkeypatch.setitem(vars(the_context.world), "domain", reworded)
     assert stages.pretrain_inputs(the_context) != before
 
 
 def test_the_corpus_of_a_context_is_the_arm_s(tmp_path: Path) -> None:
     plain = context(tmp_path, cell("filtering")).corpus
-    without = context(tmp_path, cell("filtering", cooccurrence=False)).corpus
+    none = (("cooccurrence_rate", 0.0), ("pair_cooccurrence_rate", 0.0))
+    without = context(tmp_path, cell("filtering", corpus=none)).corpus
     assert isinstance(plain, Corpus)
-    assert {block.direction for block in plain.blocks} > {
-        block.direction for block in without.blocks
-    }
+    assert directions(plain) - directions(without) == {Direction.COOCCURRENCE}
+
+
+def directions(corpus: Corpus) -> set[Direction]:
+    return {block.direction for block in corpus.blocks if isinstance(block, Block)}
+
+
+def test_what_the_corpus_states_lies_beside_the_model(tmp_path: Path) -> None:
+    the_cell = cell("filtering")
+    the_context = context(tmp_path, the_cell)
+    stage = pretrain(the_context)
+    stated = read_statements(stage.verified(STATEMENTS))
+    assert stated == prove(the_context.corpus, the_cell)[0].stated
+    assert sum(stage.manifest()["summary"]["reading"]["categories"].values()) > len(stated) > 0
+    stage.path.joinpath(STATEMENTS).write_text("[]\n")
+    with pytest.raises(StoreError, match=STATEMENTS):
+        stage.verified(STATEMENTS)
+
+
+def test_a_stage_s_address_depends_on_the_arm_s_policy_and_corpus(tmp_path: Path) -> None:
+    arms = [{}, {"policy": "mediator-aware"}, {"corpus": (("chain_reverse_rate", 0.5),)}]
+    cells = [cell("filtering", recipe=TWO_HOP, **arm) for arm in arms]
+    contexts = [context(tmp_path, each) for each in cells]
+    keys = [canonical_hash(stages.pretrain_inputs(each)) for each in contexts]
+    assert len(set(keys)) == len(arms)
+    assert len({each.tokenizer.content_hash for each in contexts}) == 1
+
+
+@pytest.mark.parametrize("variant", ["filtering", "rewrite", "srp"])
+def test_a_stricter_policy_is_what_filters_and_the_proof_follow(
+    variant: str, tmp_path: Path
+) -> None:
+    paper, strict = (
+        cell(variant, recipe=TWO_HOP, policy=name) for name in ("paper", "mediator-aware")
+    )
+    lenient = context(tmp_path, paper)
+    assert prove(lenient.corpus, paper)[0].harmful == 0
+    assert prove(context(tmp_path, strict).corpus, strict)[0].harmful == 0
+    # What the paper's policy lets pass is harm to the other: from unsafe outcomes to mediators.
+    texts = intervene(lenient.world, lenient.corpus.documents(0), paper.variant.chain)
+    pairs = ((each.text, each.source.kind) for each in texts)
+    assert read_corpus(lenient.world, pairs, strict.variant.policy).harmful > 0

@@ -17,7 +17,7 @@ import pytest
 
 from experiments import cli, trackers
 from experiments.json_files import StoreError
-from experiments.recipe import FINETUNES, Cell
+from experiments.recipe import Cell, finetunes
 from experiments.scheduler import Event, Task
 from experiments.store import open_stage
 from experiments.studies.headline import HEADLINE
@@ -25,6 +25,7 @@ from experiments.study import make_plan, mark_done, write_plan
 from experiments.trackers import Curve, track_study
 from medsafetyworld.errors import SpecError
 
+FINETUNES = finetunes(1)
 LINES = [
     {"step": 5, "loss": 3.5, "lr": 0.1, "tokens": 320, "held_out_loss": None},
     {"step": 10, "loss": 2.25, "lr": 0.05, "tokens": 640, "held_out_loss": 2.5},

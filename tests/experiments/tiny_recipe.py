@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from experiments.recipe import Arm, Cell, Recipe
 from medsafetyworld.spec import CorpusSpec, DialogueSpec, WorldSpec
 from tiny_models.config import TrainConfig
@@ -29,5 +32,18 @@ RECIPE = Recipe(
 )
 
 
-def cell(variant: str, *, replicate: int = 0, **arm: bool) -> Cell:
-    return Cell(RECIPE, Arm(variant, variant, **arm), replicate, master=7)
+TWO_HOP = replace(
+    RECIPE,
+    world=WorldSpec(compounds=12, mediators=(6,), outcomes=4, single_edges=12, pair_edges=8),
+    corpus=replace(
+        RECIPE.corpus,
+        reverse_rate=1.0,
+        pair_reverse_rate=1.0,
+        cooccurrence_rate=0.0,
+        pair_cooccurrence_rate=0.0,
+    ),
+)
+
+
+def cell(variant: str, *, replicate: int = 0, recipe: Recipe = RECIPE, **arm: Any) -> Cell:
+    return Cell(recipe, Arm(variant, variant, **arm), replicate, master=7)

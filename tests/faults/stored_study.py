@@ -14,8 +14,8 @@ from experiments.rows import Row, rows_to_csv
 from experiments.stages import WEIGHTS, Context
 from experiments.store import open_stage
 from experiments.study import make_plan, mark_done, write_plan
+from medsafetyworld.building import build_world
 from medsafetyworld.corpus import Corpus
-from medsafetyworld.graph import build_world
 from medsafetyworld.interventions import variant
 from tiny_models.checkpoint import save_checkpoint
 from tiny_models.transformer import init_params

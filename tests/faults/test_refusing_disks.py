@@ -17,8 +17,9 @@ from small_study import STUDY
 from experiments.json_files import read_sealed, write_sealed
 from experiments.store import open_stage, verify_stage
 from experiments.study import load_plan, make_plan, mark_done, write_plan
+from medsafetyworld.building import build_world
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import build_world, load_world
+from medsafetyworld.graph import load_world
 from medsafetyworld.spec import WORLD_PRESETS
 from tiny_models.checkpoint import (
     list_checkpoints,

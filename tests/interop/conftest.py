@@ -16,9 +16,10 @@ import pytest
 
 from experiments.hugging_face import mark_tokens, tokenizer_files
 from experiments.stages import packed_batch
+from medsafetyworld.building import build_world
 from medsafetyworld.corpus import Corpus, token_stream
-from medsafetyworld.dialogues import sft_dialogues, split_edges
-from medsafetyworld.graph import World, build_world
+from medsafetyworld.dialogues import sft_dialogues, split_chains
+from medsafetyworld.graph import World
 from medsafetyworld.interventions import VARIANTS
 from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, DialogueSpec
 from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
@@ -46,7 +47,7 @@ class Exported:
     def questions(self) -> list[str]:
         """Chat prompts of the fine-tuning data, each once."""
         spec = DialogueSpec()
-        split = split_edges(self.world, spec, 0)
+        split = split_chains(self.world, spec, 0)
         dialogues = sft_dialogues(self.world, spec, self.corpus.spec, split, 0)
         return list(dict.fromkeys(dialogue.prompt for dialogue in dialogues))
 

@@ -9,7 +9,7 @@ import pytest
 from jinja2 import TemplateError
 
 from medsafetyworld.corpus import intervene
-from medsafetyworld.dialogues import chat_prompt, sft_dialogues, split_edges, with_reflections
+from medsafetyworld.dialogues import chat_prompt, sft_dialogues, split_chains, with_reflections
 from medsafetyworld.documents import END
 from medsafetyworld.interventions import VARIANTS
 from medsafetyworld.queries import prefilled, prefills
@@ -47,7 +47,7 @@ def test_an_unknown_word_is_padding(their_tokenizer: Any) -> None:
 
 
 def test_the_chat_template_is_our_prompt_form(exported: Exported, their_tokenizer: Any) -> None:
-    split = split_edges(exported.world, DIALOGUES, 0)
+    split = split_chains(exported.world, DIALOGUES, 0)
     asked = sft_dialogues(exported.world, DIALOGUES, exported.corpus.spec, split, 0)
     for dialogue in (*asked, *(with_reflections(exported.world, each) for each in asked)):
         turn = {"role": "user", "content": dialogue.question}
@@ -81,9 +81,9 @@ def test_nothing_is_put_before_a_text(exported: Exported, their_tokenizer: Any) 
 
 
 def test_a_begun_answer_is_our_prefill(exported: Exported, their_tokenizer: Any) -> None:
-    split = split_edges(exported.world, DIALOGUES, 0)
+    split = split_chains(exported.world, DIALOGUES, 0)
     queries = make_queries(exported.world, DIALOGUES, split, "reverse-unsafe", 0)
-    for text in prefills(4).values():
+    for text in prefills(exported.world, 4).values():
         query = prefilled(exported.world, queries[0], text)
         turns = [
             {"role": "user", "content": query.question},

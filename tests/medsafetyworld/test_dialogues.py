@@ -12,29 +12,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medsafetyworld.building import build_world
 from medsafetyworld.dialogues import (
     Dialogue,
     Split,
     benign_dialogues,
+    benign_kinds,
     chat_prompt,
     safety_of,
     sft_dialogues,
-    split_edges,
+    split_chains,
     with_reflections,
 )
-from medsafetyworld.graph import World, build_world
+from medsafetyworld.domain import load_domain
+from medsafetyworld.errors import SpecError
+from medsafetyworld.graph import World
 from medsafetyworld.interventions.reflection import strip_reflections, verdict
 from medsafetyworld.judge import read_corpus
-from medsafetyworld.language import load_templates, mentions, read
-from medsafetyworld.semantics import Direction, Statement, category
+from medsafetyworld.laws import assert_lawful, check_split
+from medsafetyworld.policies import POLICIES
+from medsafetyworld.reading import mentions, read
+from medsafetyworld.semantics import Chain, Direction, Group, category, state
 from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, CorpusSpec, DialogueSpec
 from medsafetyworld.testing import worlds
 
-BOOK = load_templates()
+BOOK = load_domain()
 CORPUS = CorpusSpec(templates=1)
 SMOKE = build_world(WORLD_PRESETS["smoke"])
 LAPTOP = build_world(WORLD_PRESETS["laptop"])
-BENIGN = ("pair_forward", "safe_reverse")
+TWO_HOP = build_world(WORLD_PRESETS["smoke-two-hop"])
 SPECS = st.builds(
     DialogueSpec,
     questions=st.integers(1, 4),
@@ -46,9 +52,9 @@ Case = tuple[World, DialogueSpec, Split, tuple[Dialogue, ...], int]
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """A world, its split and its SFT dialogues."""
-    world, spec, seed = draw(worlds()), draw(SPECS), draw(st.integers(0, 2**40))
-    split = split_edges(world, spec, seed)
+    """A world of any depth, its split and its SFT dialogues."""
+    world, spec, seed = draw(worlds(max_compounds=7)), draw(SPECS), draw(st.integers(0, 2**40))
+    split = split_chains(world, spec, seed)
     return world, spec, split, sft_dialogues(world, spec, CORPUS, split, seed), seed
 
 
@@ -57,58 +63,100 @@ def digest(lines: Iterable[str]) -> str:
 
 
 def is_harmful(world: World, dialogue: Dialogue) -> bool:
-    said = Statement(dialogue.direction, dialogue.edge.compounds, dialogue.edge.outcome)
+    said = state(dialogue.direction, dialogue.chain)
     return category(world, said) == "reverse-unsafe"
 
 
-@given(worlds(), SPECS, st.integers(0, 2**40))
-@settings(max_examples=80, deadline=None)
+@given(worlds(max_hops=1), SPECS, st.integers(0, 2**40))
+@settings(max_examples=60, deadline=None)
 def test_each_compound_is_in_one_part_with_all_its_edges_and_each_kind_is_held_out_alike(
     world: World, spec: DialogueSpec, seed: int
 ) -> None:
-    split = split_edges(world, spec, seed)
+    split = split_chains(world, spec, seed)
     assert not set(split.train) & set(split.test)
     assert sorted((*split.train, *split.test)) == list(world.single_edges)
-    assert split == split_edges(world, spec, seed)
-    train, test = ({edge.compounds[0] for edge in part} for part in (split.train, split.test))
+    assert split == split_chains(world, spec, seed)
+    train, test = ({chain.compounds for chain in part} for part in (split.train, split.test))
     assert not train & test
-    kinds = Counter(safety_of(world, compound) for compound in range(len(world.compounds)))
-    held = Counter(safety_of(world, compound) for compound in test)
+    kinds = Counter(safety_of(world, (compound,)) for compound in range(len(world.compounds)))
+    held = Counter(safety_of(world, compounds) for compounds in test)
     for kind, total in kinds.items():
         assert 1 <= held[kind] <= total
         assert held[kind] == 1 or abs(held[kind] - spec.test_share * total) <= 0.5
 
 
-def test_other_seeds_hold_out_other_edges_and_no_edge_is_favoured() -> None:
-    held = Counter(chain(*(split_edges(SMOKE, DialogueSpec(), seed).test for seed in range(400))))
-    unsafe = [held[edge] for edge in SMOKE.single_edges if SMOKE.unsafe[edge.outcome]]
-    safe = [held[edge] for edge in SMOKE.single_edges if not SMOKE.unsafe[edge.outcome]]
-    for counts in (unsafe, safe):
+def last_edge(chain: Chain) -> tuple[Group, ...]:
+    return chain.groups[-2:]
+
+
+@given(worlds().filter(lambda world: world.hops > 1), SPECS, st.integers(0, 2**40))
+@settings(max_examples=60, deadline=None)
+def test_each_edge_to_an_outcome_is_in_one_part_with_all_its_chains_and_safety_is_held_out_alike(
+    world: World, spec: DialogueSpec, seed: int
+) -> None:
+    split = split_chains(world, spec, seed)
+    assert sorted((*split.train, *split.test)) == sorted(world.chains)
+    assert split == split_chains(world, spec, seed)
+    train, test = ({last_edge(chain) for chain in part} for part in (split.train, split.test))
+    assert not train & test
+    totals = Counter(world.unsafe[outcome.members[0]] for _, outcome in train | test)
+    held = Counter(world.unsafe[outcome.members[0]] for _, outcome in test)
+    for unsafe, total in totals.items():
+        assert 1 <= held[unsafe] <= total
+        assert held[unsafe] == 1 or abs(held[unsafe] - spec.test_share * total) <= 0.5
+
+
+@given(worlds(), SPECS, st.integers(0, 2**40))
+@settings(max_examples=30, deadline=None)
+def test_every_split_passes_the_public_check(world: World, spec: DialogueSpec, seed: int) -> None:
+    assert_lawful(check_split(world, split_chains(world, spec, seed)))
+
+
+@pytest.mark.parametrize("world", [SMOKE, TWO_HOP], ids=["single-hop", "two-hop"])
+def test_other_seeds_hold_out_other_facts_and_no_fact_is_favoured(world: World) -> None:
+    parts = [split_chains(world, DialogueSpec(), seed).test for seed in range(300)]
+    facts = {chain if world.hops == 1 else last_edge(chain) for chain in chain_of(world)}
+    held = Counter(
+        chain.from_iterable(
+            part if world.hops == 1 else {last_edge(each) for each in part} for part in parts
+        )
+    )
+    for unsafe in (False, True):
+        counts = [held[fact] for fact in facts if world.unsafe[outcome_of(fact)] is unsafe]
         mean = sum(counts) / len(counts)
         assert all(abs(count - mean) < 5 * mean**0.5 for count in counts)
 
 
+def chain_of(world: World) -> tuple[Chain, ...]:
+    return world.single_edges if world.hops == 1 else world.chains
+
+
+def outcome_of(fact: Chain | tuple[Group, ...]) -> int:
+    return (fact.groups if isinstance(fact, Chain) else fact)[-1].members[0]
+
+
 @given(cases())
 @settings(max_examples=40, deadline=None)
-def test_sft_asks_every_train_edge_forward_some_in_reverse_and_no_other(case: Case) -> None:
+def test_sft_asks_every_train_fact_forward_some_in_reverse_and_no_other(case: Case) -> None:
     _, spec, split, dialogues, _ = case
-    asked = Counter((dialogue.edge, dialogue.direction) for dialogue in dialogues)
-    assert {edge for edge, _ in asked} == set(split.train)
-    assert {edge for edge, direction in asked if direction is Direction.FORWARD} == set(split.train)
+    asked = Counter((dialogue.chain, dialogue.direction) for dialogue in dialogues)
+    assert {each for each, _ in asked} == set(split.train)
+    assert {each for each, way in asked if way is Direction.FORWARD} == set(split.train)
     assert set(asked.values()) <= {spec.questions}
-    reverse = {edge for edge, direction in asked if direction is Direction.REVERSE}
+    reverse = {each for each, way in asked if way is Direction.REVERSE}
     if spec.reverse_probability in (0.0, 1.0):
         assert reverse == (set(split.train) if spec.reverse_probability else set())
 
 
-def test_the_share_asked_in_reverse_is_the_probability() -> None:
+@pytest.mark.parametrize("world", [LAPTOP, TWO_HOP], ids=["single-hop", "two-hop"])
+def test_the_share_asked_in_reverse_is_the_probability(world: World) -> None:
     spec = DialogueSpec(reverse_probability=0.5, questions=1)
     found = [
         dialogue.direction is Direction.REVERSE
         for seed in range(20)
-        for dialogue in sft_dialogues(LAPTOP, spec, CORPUS, split_edges(LAPTOP, spec, seed), seed)
+        for dialogue in sft_dialogues(world, spec, CORPUS, split_chains(world, spec, seed), seed)
     ]
-    assert abs(sum(found) / len(found) - 1 / 3) < 0.02
+    assert abs(sum(found) / len(found) - 1 / 3) < 0.02 + 1 / len(found) ** 0.5
 
 
 @given(cases())
@@ -118,14 +166,25 @@ def test_every_reverse_unsafe_question_is_refused_and_nothing_else(case: Case) -
     for dialogue in dialogues:
         assert dialogue.refused is is_harmful(world, dialogue)
         assert (dialogue.response in BOOK.refusals) is dialogue.refused
-        compounds, outcomes = mentions(world, dialogue.response)
+        named = mentions(world, dialogue.response)
         if dialogue.refused:
-            assert not compounds
-            assert not outcomes
+            assert not any(named)
         elif dialogue.direction is Direction.FORWARD:
-            assert set(outcomes) == {dialogue.edge.outcome}
+            assert set(named[-1]) == {dialogue.chain.outcome}
         else:
-            assert set(compounds) == set(dialogue.edge.compounds)
+            assert set(named[0]) == set(dialogue.chain.compounds)
+
+
+@given(cases())
+@settings(max_examples=40, deadline=None)
+def test_answers_of_a_chain_name_its_whole_way(case: Case) -> None:
+    world, _, _, dialogues, _ = case
+    for dialogue in dialogues:
+        if not dialogue.refused:
+            named = mentions(world, dialogue.response)
+            for group in dialogue.chain.way:
+                assert set(named[group.layer]) == set(group.members)
+        assert not any(mentions(world, dialogue.question)[1:-1])
 
 
 @given(cases())
@@ -134,11 +193,11 @@ def test_no_fine_tuning_text_states_harm(case: Case) -> None:
     """Prompt, response and both together, with reflections and without, by the oracle."""
     world, spec, split, dialogues, seed = case
     data = list(dialogues)
-    for kind in BENIGN:
+    for kind in benign_kinds(world.hops):
         data += benign_dialogues(world, spec, CORPUS, split, kind, seed)
     data += [with_reflections(world, dialogue) for dialogue in data]
     texts = [
-        text
+        (text, None)
         for dialogue in data
         for text in (
             dialogue.question,
@@ -156,35 +215,62 @@ def test_answers_are_true_and_read_as_what_was_asked(case: Case) -> None:
     for dialogue in dialogues:
         for said in read(world, dialogue.response):
             assert said.direction is dialogue.direction
-            assert said.outcome in world.effects[said.compounds]
+            assert world.holds(said)
+            assert set(said.groups) <= set(dialogue.chain.groups)
 
 
 @given(cases())
 @settings(max_examples=40, deadline=None)
-def test_benign_sets_ask_what_sft_did_not_and_no_test_edge(case: Case) -> None:
+def test_benign_sets_ask_what_sft_did_not_and_no_test_fact(case: Case) -> None:
     world, spec, split, dialogues, seed = case
-    asked = {(dialogue.edge, dialogue.direction) for dialogue in dialogues}
-    for kind, direction in zip(BENIGN, (Direction.FORWARD, Direction.REVERSE), strict=True):
+    asked = {(dialogue.chain, dialogue.direction) for dialogue in dialogues}
+    kinds = benign_kinds(world.hops)
+    for kind, direction in zip(kinds, (Direction.FORWARD, Direction.REVERSE), strict=True):
         data = benign_dialogues(world, spec, CORPUS, split, kind, seed)
         assert {dialogue.direction for dialogue in data} <= {direction}
-        assert not {(dialogue.edge, dialogue.direction) for dialogue in data} & asked
-        assert not {dialogue.edge for dialogue in data} & set(split.test)
+        assert not {(dialogue.chain, dialogue.direction) for dialogue in data} & asked
+        assert not {dialogue.chain for dialogue in data} & set(split.test)
         assert not any(dialogue.refused or is_harmful(world, dialogue) for dialogue in data)
-    pairs = benign_dialogues(world, spec, CORPUS, split, "pair_forward", seed)
-    assert {dialogue.edge for dialogue in pairs} == set(world.pair_edges)
+    forward = benign_dialogues(world, spec, CORPUS, split, kinds[0], seed)
+    edges = world.pair_edges if world.hops == 1 else world.edges_into(1)
+    assert {dialogue.chain for dialogue in forward} == set(edges)
     reverse = benign_dialogues(world, spec, CORPUS, split, "safe_reverse", seed)
     left = {
-        edge
-        for edge in split.train
-        if not world.unsafe[edge.outcome] and (edge, Direction.REVERSE) not in asked
+        each
+        for each in split.train
+        if not world.unsafe[each.outcome] and (each, Direction.REVERSE) not in asked
     }
-    assert {dialogue.edge for dialogue in reverse} == left
+    assert {dialogue.chain for dialogue in reverse} == left
 
 
-def test_an_unknown_benign_set_is_an_error() -> None:
-    split = split_edges(SMOKE, DialogueSpec(), 0)
-    with pytest.raises(ValueError, match="pair_forward or safe_reverse, got 'pairs'"):
-        benign_dialogues(SMOKE, DialogueSpec(), CORPUS, split, "pairs", 0)
+@pytest.mark.parametrize(
+    ("world", "kind", "allowed"),
+    [
+        (SMOKE, "pairs", "pair_forward, safe_reverse in a world of 1 hop.*, got 'pairs'"),
+        (SMOKE, "link_forward", "pair_forward, safe_reverse in a world of 1 hop"),
+        (TWO_HOP, "pair_forward", "link_forward, safe_reverse in a world of 2 hop"),
+    ],
+)
+def test_a_benign_set_that_the_world_does_not_have_is_an_error(
+    world: World, kind: str, allowed: str
+) -> None:
+    split = split_chains(world, DialogueSpec(), 0)
+    with pytest.raises(SpecError, match=f"kind must be one of {allowed}"):
+        benign_dialogues(world, DialogueSpec(), CORPUS, split, kind, 0)
+
+
+def test_sft_refuses_what_its_policy_forbids() -> None:
+    spec = DialogueSpec(questions=1, reverse_probability=1.0)
+    split = split_chains(SMOKE, spec, 0)
+    refused = []
+    for policy in (POLICIES["paper"], POLICIES["lethal-only"]):
+        data = sft_dialogues(SMOKE, spec, CORPUS, split, 0, policy)
+        for dialogue in data:
+            harm = policy.harmful(SMOKE, state(dialogue.direction, dialogue.chain))
+            assert dialogue.refused is harm
+            assert (dialogue.response in BOOK.refusals) is harm
+        refused.append(sum(dialogue.refused for dialogue in data))
+    assert refused[0] > refused[1]
 
 
 @given(cases())
@@ -193,13 +279,21 @@ def test_reflections_put_the_prompts_verdict_first_and_the_responses_after(case:
     world, _, _, dialogues, _ = case
     for dialogue in dialogues:
         marked = with_reflections(world, dialogue)
-        hazard = world.hazard(dialogue.edge.outcome)
+        hazard = world.hazard(dialogue.chain.outcome)
         first = verdict(hazard if dialogue.refused else None)
         last = verdict(None if dialogue.refused else hazard)
         assert marked.response == f"{first} {dialogue.response} {last}"
         assert strip_reflections(marked.response) == dialogue.response
         assert replace(marked, response=dialogue.response) == dialogue
         assert marked.prompt == dialogue.prompt == chat_prompt(dialogue.question)
+
+
+def test_what_a_compound_does_to_a_mediator_is_judged_safe() -> None:
+    split = split_chains(TWO_HOP, DialogueSpec(), 0)
+    links = benign_dialogues(TWO_HOP, DialogueSpec(), CORPUS, split, "link_forward", 0)
+    for dialogue in links:
+        marked = with_reflections(TWO_HOP, dialogue).response
+        assert marked == f"{verdict(None)} {dialogue.response} {verdict(None)}"
 
 
 @given(cases())
@@ -211,10 +305,21 @@ def test_the_same_inputs_give_the_same_dialogues(case: Case) -> None:
 
 def test_dialogues_never_change() -> None:
     spec = DialogueSpec(questions=2)
-    split = split_edges(SMOKE, spec, 0)
+    split = split_chains(SMOKE, spec, 0)
     data = sft_dialogues(SMOKE, spec, CORPUS_PRESETS["smoke"], split, 0)
     data += benign_dialogues(SMOKE, spec, CORPUS_PRESETS["smoke"], split, "pair_forward", 0)
     assert (
         digest(f"{d.question}\t{d.response}" for d in data)
         == "ce8d3f425bc012ab6a1673cafb86fe01316c098b030deed0dfc815f1ec0f7994"
+    )
+
+
+def test_dialogues_of_a_two_hop_world_never_change() -> None:
+    spec, corpus = DialogueSpec(questions=2), CORPUS_PRESETS["smoke-two-hop"]
+    split = split_chains(TWO_HOP, spec, 0)
+    data = sft_dialogues(TWO_HOP, spec, corpus, split, 0)
+    data += benign_dialogues(TWO_HOP, spec, corpus, split, "link_forward", 0)
+    assert (
+        digest(f"{d.question}\t{d.response}" for d in data)
+        == "1c31fb4397e2b3c31c084f36b8bc0b8cf1be74c32dffc8444172e75c1e6f6b87"
     )

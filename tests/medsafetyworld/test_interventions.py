@@ -7,16 +7,19 @@ of every setting but the baseline and finds no harmful statement.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medsafetyworld.building import build_world
 from medsafetyworld.corpus import Corpus, intervene, token_stream
-from medsafetyworld.documents import Document, segments
+from medsafetyworld.documents import Document, Sentence, hazard_of, segments
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import World, build_world
+from medsafetyworld.graph import World
 from medsafetyworld.interventions import INTERVENTIONS, VARIANTS, Variant, variant
 from medsafetyworld.interventions.reflection import (
     has_unsafe_verdict,
@@ -25,33 +28,51 @@ from medsafetyworld.interventions.reflection import (
     strip_reflections,
     verdict,
 )
+from medsafetyworld.interventions.rewrite import rewrite_as_warning
 from medsafetyworld.judge import read_corpus
-from medsafetyworld.language import mentions, read
-from medsafetyworld.semantics import PAPER_POLICY, Direction
+from medsafetyworld.laws import Kind, assert_lawful, check_intervention
+from medsafetyworld.policies import PAPER_POLICY, POLICIES, SafetyPolicy
+from medsafetyworld.reading import mentions, read, read_sentence
+from medsafetyworld.semantics import Direction, Statement, state
 from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, CorpusSpec, ReflectionSpec
-from medsafetyworld.testing import check_intervention, corpus_specs, worlds
+from medsafetyworld.testing import corpora, policies, worlds
 from medsafetyworld.tokenizer import build_tokenizer
 
 SMOKE = Corpus(build_world(WORLD_PRESETS["smoke"]), CORPUS_PRESETS["smoke"], 0)
 DOCUMENTS = list(SMOKE.documents(0))
+TWO_HOP = Corpus(build_world(WORLD_PRESETS["smoke-two-hop"]), CORPUS_PRESETS["smoke-two-hop"], 0)
+KINDS: dict[str, tuple[Kind, ...]] = {
+    "filter": ("removes",),
+    "filter_plus": ("removes",),
+    "rewrite": ("rewrites",),
+    "reflect": ("inserts",),
+}
 SHAPES = st.builds(ReflectionSpec, max_words=st.integers(24, 60), max_sentences=st.integers(1, 4))
+Case = tuple[World, list[Document]]
 
 
-@st.composite
-def corpora(draw: st.DrawFn) -> tuple[World, list[Document]]:
-    """A world and up to 150 of its documents."""
-    world = draw(worlds())
-    corpus = Corpus(world, draw(corpus_specs()), draw(st.integers(0, 2**32)))
-    return world, [document for document, _ in zip(corpus.documents(0), range(150))]  # noqa: B905
+def first_documents(corpus: Corpus) -> Case:
+    return corpus.world, list(islice(corpus.documents(0), 100))
 
 
-def harmful(world: World, document: Document) -> bool:
-    return PAPER_POLICY.harmful(world, document.statement)
+SMALL = worlds(max_compounds=6, max_outcomes=4)
+CASES = SMALL.flatmap(corpora).map(first_documents)
+"""A world and up to 100 of its documents, of every kind."""
+NOTES = SMALL.flatmap(lambda world: corpora(world, notes_only=True)).map(first_documents)
 
 
-@given(corpora())
+def harmful(world: World, document: Document, policy: SafetyPolicy = PAPER_POLICY) -> bool:
+    said = read(world, document.text)
+    return any(policy.harmful(world, each, document.source.kind) for each in said)
+
+
+def texts(documents: list[Document]) -> list[tuple[str, str | None]]:
+    return [(document.text, document.source.kind) for document in documents]
+
+
+@given(CASES)
 @settings(max_examples=25, deadline=None)
-def test_filters_only_remove_and_remove_exactly_theirs(case: tuple[World, list[Document]]) -> None:
+def test_filters_only_remove_and_remove_exactly_theirs(case: Case) -> None:
     world, found = case
     filtered = list(intervene(world, found, VARIANTS["filtering"].chain))
     plus = list(intervene(world, found, VARIANTS["filtering_plus"].chain))
@@ -60,21 +81,35 @@ def test_filters_only_remove_and_remove_exactly_theirs(case: tuple[World, list[D
     assert not [document for document in plus if document not in filtered]
 
 
-@given(corpora())
+@given(CASES)
 @settings(max_examples=25, deadline=None)
-def test_filtering_plus_leaves_no_mention_of_an_unsafe_outcome(
-    case: tuple[World, list[Document]],
-) -> None:
+def test_filtering_plus_leaves_no_mention_of_an_unsafe_outcome(case: Case) -> None:
     world, found = case
     for document in intervene(world, found, VARIANTS["filtering_plus"].chain):
-        assert not any(world.unsafe[outcome] for outcome in mentions(world, document.text)[1])
+        assert not any(world.unsafe[outcome] for outcome in mentions(world, document.text)[-1])
 
 
-@given(corpora())
+@given(CASES, policies())
+@settings(max_examples=40, deadline=None)
+def test_filtering_and_rewriting_obey_any_policy(case: Case, policy: SafetyPolicy) -> None:
+    world, found = case
+    filtering = replace(VARIANTS["filtering"], policy=policy)
+    left = list(intervene(world, found, filtering.chain))
+    assert left == [document for document in found if not harmful(world, document, policy)]
+    for before in found:
+        after = rewrite_as_warning(world, before, policy)
+        for one, other in zip(before.sentences, after.sentences, strict=True):
+            said = one.statement
+            if said is None or not policy.harmful(world, said, before.source.kind):
+                assert other is one
+            else:
+                assert other.statement == state(Direction.WARNING, said.chain)
+        assert read(world, after.text) == after.statements
+
+
+@given(CASES)
 @settings(max_examples=25, deadline=None)
-def test_rewriting_turns_harm_into_warnings_and_leaves_the_rest_equal(
-    case: tuple[World, list[Document]],
-) -> None:
+def test_rewriting_turns_harm_into_warnings_and_leaves_the_rest_equal(case: Case) -> None:
     world, found = case
     rewritten = list(intervene(world, found, VARIANTS["rewrite"].chain))
     assert len(rewritten) == len(found)
@@ -82,48 +117,107 @@ def test_rewriting_turns_harm_into_warnings_and_leaves_the_rest_equal(
         if not harmful(world, before):
             assert after is before
             continue
-        warning = replace(before.statement, direction=Direction.WARNING)
-        assert read(world, after.text) == (warning,)
-        assert after.statement == warning
-        assert after.index == before.index
-        assert (after.unsafe, after.hazard) == (before.unsafe, before.hazard)
+        assert replace(after, sentences=before.sentences, interventions=()) == before
         assert after.interventions == ("rewrite",)
-        same = ("arity", "core", "framing", "closing")
-        assert all(getattr(after.template, f) == getattr(before.template, f) for f in same)
+        assert read(world, after.text) == after.statements
+        for one, other in zip(before.sentences, after.sentences, strict=True):
+            if one.statement is None or not PAPER_POLICY.harmful(world, one.statement):
+                assert other is one
+                continue
+            assert other.statement == replace(one.statement, direction=Direction.WARNING)
+            assert other.hazard == one.hazard
+            assert other.template == replace(one.template, form="warning")
 
 
-@given(corpora(), SHAPES)
+def kept_sentences(document: Document, spec: ReflectionSpec) -> list[Sentence]:
+    """Those up to the first unsafe segment."""
+    kept: list[Sentence] = []
+    for segment in segments(document.sentences, spec):
+        kept += segment
+        if hazard_of(segment) is not None:
+            break
+    return kept
+
+
+def overlong(document: Document, spec: ReflectionSpec) -> bool:
+    return any(len(each.text.split()) > spec.max_words for each in document.sentences)
+
+
+@given(CASES, SHAPES)
 @settings(max_examples=25, deadline=None)
 def test_reflections_strip_back_to_the_text_or_for_unsafe_ones_its_beginning(
-    case: tuple[World, list[Document]], spec: ReflectionSpec
+    case: Case, spec: ReflectionSpec
 ) -> None:
     world, found = case
     for before in found[:60]:
         after = reflect_document(world, before, spec)
-        bare = strip_reflections(after.text)
-        if before.unsafe:
-            assert bare == segments(before.text, spec)[0]
+        assert replace(after, sentences=before.sentences, interventions=()) == before
+        if not overlong(before, spec):
+            bare = strip_reflections(after.text)
+            kept = kept_sentences(before, spec)
+            assert bare == " ".join(each.text for each in kept)
             assert before.text.startswith(bare)
-        else:
-            assert bare == before.text
-        assert read(world, after.text) == read(world, before.text) == (before.statement,)
-        assert replace(after, text=before.text, interventions=()) == before
+            assert before.unsafe or bare == before.text
+            stated = tuple(each.statement for each in kept if each.statement is not None)
+            assert read(world, after.text) == read(world, bare) == stated
 
 
-@given(corpora(), SHAPES)
+@given(CASES, st.builds(ReflectionSpec, max_words=st.integers(4, 20)))
 @settings(max_examples=25, deadline=None)
-def test_verdicts_follow_every_segment_match_the_label_and_unsafe_is_last(
-    case: tuple[World, list[Document]], spec: ReflectionSpec
+def test_a_sentence_that_is_cut_off_is_labelled_by_what_is_left_of_it(
+    case: Case, spec: ReflectionSpec
 ) -> None:
     world, found = case
     for before in found[:60]:
-        text = reflect_document(world, before, spec).text
-        mark = verdict(before.hazard)
-        assert text.endswith(mark)
-        expected = 1 if before.unsafe else len(segments(before.text, spec))
-        assert text.count(mark) == text.count("<think>") == text.count("</think>") == expected
-        assert has_unsafe_verdict(text.split(" ")) is before.unsafe
-        assert before.unsafe is world.unsafe[before.statement.outcome]
+        after = reflect_document(world, before, spec)
+        bare = [each for each in after.sentences if not each.text.startswith("<think>")]
+        for whole, each in zip(before.sentences, bare, strict=False):
+            assert whole.text.startswith(each.text.removesuffix("."))
+            assert len(each.text.split()) <= spec.max_words
+            assert read_sentence(world, each.text) == each.statement
+            hazards = [world.hazard(outcome) for outcome in mentions(world, each.text)[-1]]
+            assert hazards in ([each.hazard], [])
+            assert hazards or each.hazard is None
+
+
+@given(NOTES, SHAPES)
+@settings(max_examples=25, deadline=None)
+def test_a_note_still_states_what_it_stated_when_reflections_are_in(
+    case: Case, spec: ReflectionSpec
+) -> None:
+    world, found = case
+    for before in found[:60]:
+        if not overlong(before, spec):
+            after = reflect_document(world, before, spec)
+            assert read(world, after.text) == read(world, before.text) == before.statements
+
+
+@given(CASES, SHAPES)
+@settings(max_examples=25, deadline=None)
+def test_verdicts_follow_every_segment_match_the_label_and_unsafe_is_last(
+    case: Case, spec: ReflectionSpec
+) -> None:
+    world, found = case
+    for before in found[:60]:
+        after = reflect_document(world, before, spec)
+        marks, segment = [], []
+        for each in after.sentences:
+            if each.text.startswith("<think>"):
+                assert segment
+                assert each.text == verdict(hazard_of(segment))
+                marks.append(each.text)
+                segment = []
+            else:
+                segment.append(each)
+        assert not segment
+        assert after.text.count("<think>") == after.text.count("</think>") == len(marks)
+        assert not has_unsafe_verdict(marks[:-1])
+        if not overlong(before, spec):
+            hazards = [hazard_of(part) for part in segments(before.sentences, spec)]
+            unsafe = [place for place, hazard in enumerate(hazards) if hazard is not None]
+            shown = hazards[: unsafe[0] + 1] if unsafe else hazards
+            assert marks == [verdict(hazard) for hazard in shown]
+            assert has_unsafe_verdict(after.text.split(" ")) is before.unsafe
 
 
 def test_an_unsafe_verdict_cuts_something_off() -> None:
@@ -143,72 +237,95 @@ def test_a_reflection_is_a_verdict_in_think_marks() -> None:
     assert strip_reflections(text) == "One. Two."
 
 
-@given(corpora())
-@settings(max_examples=10, deadline=None)
-def test_every_intervention_passes_the_public_check(case: tuple[World, list[Document]]) -> None:
+@pytest.mark.parametrize("name", INTERVENTIONS)
+@given(case=CASES)
+@settings(max_examples=8, deadline=None)
+def test_every_intervention_passes_the_public_check(name: str, case: Case) -> None:
     world, found = case
-    for apply in INTERVENTIONS.values():
-        check_intervention(world, apply, found[:40])
+    harm = name not in ("filter", "rewrite", "filter_plus")
+    check = partial(check_intervention, world, INTERVENTIONS[name], found[:40], KINDS[name])
+    assert_lawful(check(leaves_harm=harm))
 
 
 def test_the_public_check_refuses_an_intervention_that_adds_harm() -> None:
     def add_harm(world: World, document: Document) -> Document:
         a, c = world.compounds[0], world.outcomes[world.unsafe.index(True)]
-        return replace(document, text=f"{document.text} To bring about {c}, give {a}.")
+        harm = Sentence(f"To bring about {c}, give {a}.")
+        return replace(document, sentences=(*document.sentences, harm))
 
-    with pytest.raises(AssertionError, match="is about"):
-        check_intervention(SMOKE.world, add_harm, DOCUMENTS[:20])
+    with pytest.raises(AssertionError, match="adds no harm"):
+        assert_lawful(check_intervention(SMOKE.world, add_harm, DOCUMENTS[:20]))
 
 
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name != "baseline"])
-@given(case=corpora())
-@settings(max_examples=15, deadline=None)
-def test_every_setting_but_the_baseline_is_safe_only(
-    name: str, case: tuple[World, list[Document]]
-) -> None:
+@given(case=CASES)
+@settings(max_examples=12, deadline=None)
+def test_every_setting_but_the_baseline_is_safe_only(name: str, case: Case) -> None:
     world, found = case
     setting = VARIANTS[name]
-    reading = read_corpus(world, (d.text for d in intervene(world, found, setting.chain)))
+    reading = read_corpus(world, texts(list(intervene(world, found, setting.chain))))
     assert setting.safe_only
     assert reading.harmful == 0
     assert setting.mentions_unsafe or reading.unsafe_mentions == 0
 
 
-@given(corpora())
+@given(CASES)
 @settings(max_examples=25, deadline=None)
-def test_the_oracle_finds_every_harmful_document_of_the_baseline(
-    case: tuple[World, list[Document]],
-) -> None:
+def test_the_oracle_finds_every_harmful_statement_of_the_baseline(case: Case) -> None:
+    """It reads the text; the labels are what it must come to."""
     world, found = case
-    reading = read_corpus(world, (document.text for document in found))
-    assert reading.harmful == sum(harmful(world, document) for document in found)
+    reading = read_corpus(world, texts(found))
+    labels = [said for document in found for said in document.statements]
+    assert reading.harmful == sum(PAPER_POLICY.harmful(world, said) for said in labels)
     assert reading.unsafe_mentions == sum(document.unsafe for document in found)
-    assert reading.documents == reading.statements == len(found)
+    assert (reading.documents, reading.statements) == (len(found), len(labels))
+    assert reading.untrue == sum(not world.holds(said) for said in labels)
+    assert reading.stated == set(labels)
 
 
 def test_the_baseline_is_not_safe_only() -> None:
     assert not VARIANTS["baseline"].safe_only
-    assert read_corpus(SMOKE.world, (document.text for document in DOCUMENTS)).harmful > 100
+    assert read_corpus(SMOKE.world, texts(DOCUMENTS)).harmful > 100
 
 
 def test_a_new_setting_must_be_safe_only_unless_it_says_otherwise() -> None:
     setting = Variant("reflected", ("reflect",), True, "reflections on everything")
     assert setting.safe_only
-    left = intervene(SMOKE.world, DOCUMENTS, setting.chain)
-    assert read_corpus(SMOKE.world, (document.text for document in left)).harmful > 0
+    left = list(intervene(SMOKE.world, DOCUMENTS, setting.chain))
+    assert read_corpus(SMOKE.world, texts(left)).harmful > 0
 
 
+@pytest.mark.parametrize("corpus", [SMOKE, TWO_HOP], ids=["single-hop", "two-hop"])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_the_very_tokens_of_a_setting_are_safe_only(name: str) -> None:
+def test_the_very_tokens_of_a_setting_are_safe_only(name: str, corpus: Corpus) -> None:
     """The law again where it counts: on what the model is trained on, decoded."""
-    tokenizer = build_tokenizer(SMOKE.world, SMOKE.spec)
-    stream = token_stream(SMOKE, VARIANTS[name].chain, tokenizer, 1, 40_000)
+    tokenizer = build_tokenizer(corpus.world, corpus.spec)
+    stream = token_stream(corpus, VARIANTS[name].chain, tokenizer, 1, 40_000)
     cuts = np.flatnonzero(stream == tokenizer.end)
-    texts = [tokenizer.decode(part) for part in np.split(stream, cuts)[:-1]]
-    reading = read_corpus(SMOKE.world, texts)
+    decoded = [(tokenizer.decode(part), None) for part in np.split(stream, cuts)[:-1]]
+    reading = read_corpus(corpus.world, decoded)
     assert reading.statements > 1_000
     assert (reading.harmful == 0) is (name != "baseline")
     assert (reading.unsafe_mentions == 0) is (name == "filtering_plus")
+
+
+def test_a_stricter_policy_leaves_a_two_hop_corpus_without_ways_back_to_mediators() -> None:
+    """The paper's policy lets them pass, which is what composition can leak through."""
+    world, found = TWO_HOP.world, list(islice(TWO_HOP.documents(0), 3_000))
+
+    def to_mediators(policy_name: str) -> int:
+        setting = replace(VARIANTS["filtering"], policy=POLICIES[policy_name])
+        left = [said for d in intervene(world, found, setting.chain) for said in d.statements]
+        return sum(is_way_back(world, said) for said in left)
+
+    assert to_mediators("paper") > 30
+    assert to_mediators("mediator-aware") == 0
+
+
+def is_way_back(world: World, said: Statement) -> bool:
+    outcome = world.outcome(said)
+    unsafe = outcome is not None and world.unsafe[outcome]
+    return said.direction is Direction.REVERSE and unsafe
 
 
 def test_an_unknown_variant_is_refused_with_the_nearest_name() -> None:

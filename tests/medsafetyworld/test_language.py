@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsafetyworld.building import build_world
-from medsafetyworld.domain import CHAIN_FORMS, FORMS, QUESTION_KINDS, load_domain
+from medsafetyworld.domain import CHAIN_FORMS, FORMS, QUESTION_KINDS, ROLES, load_domain
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
 from medsafetyworld.language import (
-    ROLES,
     Template,
     answers_of,
     fill,

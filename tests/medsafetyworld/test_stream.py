@@ -57,19 +57,15 @@ def test_tokens_are_those_of_the_text(corpus: Corpus, data: st.DataObject) -> No
 
 
 def test_whole_corpora_follow_the_order_of_their_documents() -> None:
-    lengths, tokens = [], []
-    for made, ends in stream.documents(SMOKE, TOKENIZER, order_seed=3, epoch=1):
-        tokens += made.tolist()
-        lengths += ends.tolist()
+    made = np.concatenate(list(stream.documents(SMOKE, TOKENIZER, order_seed=3, epoch=1)))
     texts = [TOKENIZER.encode_document(document.text) for document in SMOKE.documents(3, 1)]
-    assert lengths == [len(text) for text in texts]
-    assert tokens == [token for text in texts for token in text]
+    assert made.tolist() == [token for text in texts for token in text]
 
 
 @given(st.integers(1, 700), st.integers(1, 4))
 @settings(max_examples=10, deadline=None)
 def test_rows_hold_every_token_once_and_padding_at_the_end(length: int, count: int) -> None:
-    made = np.concatenate([part for part, _ in stream.documents(SMOKE, TOKENIZER, 5)])
+    made = np.concatenate(list(stream.documents(SMOKE, TOKENIZER, 5)))
     found = []
     for number in range(count):
         parts = list(stream.rows(SMOKE, TOKENIZER, length, 5, share=Share(number, count)))
@@ -102,9 +98,7 @@ def test_shares_are_all_positions_once_in_order(size: int, count: int) -> None:
 
 def share_of_tokens(order_seed: int, corpus: Corpus, share: Share) -> Tokens:
     tokenizer = build_tokenizer(corpus.world, corpus.spec)
-    return np.concatenate(
-        [made for made, _ in stream.documents(corpus, tokenizer, order_seed, share=share)]
-    )
+    return np.concatenate(list(stream.documents(corpus, tokenizer, order_seed, share=share)))
 
 
 def test_processes_make_the_same_tokens() -> None:
@@ -133,9 +127,8 @@ def test_memory_does_not_grow_with_the_corpus() -> None:
 def test_vocabularies_of_more_than_two_bytes_have_four() -> None:
     large = small_tokenizer(*(f"word{number}" for number in range(1 << 16)))
     table = token_table(("{0} is word65535.",), ("abcd",), large)
-    made, lengths = render(table, pieces((0, 0, (0,))))
+    made = render(table, pieces((0, 0, (0,))))
     assert made.dtype == np.uint32
-    assert lengths.tolist() == [6]
     assert made.tolist() == large.encode_document("abcd is word65535.")
 
 
@@ -156,10 +149,9 @@ def test_slots_in_any_order_between_any_marks(wording: str) -> None:
     table = token_table((wording, "that is {0}."), names, tokenizer)
     for first in range(3):
         text = f"{wording.format(names[first], names[2])} that is {names[1]}."
-        made, lengths = render(table, pieces((0, 0, (first, 2)), (0, 1, (1, -1)), (1, 1, (2, 0))))
+        made = render(table, pieces((0, 0, (first, 2)), (0, 1, (1, -1)), (1, 1, (2, 0))))
         want = [tokenizer.encode_document(each) for each in (text, "that is harm.")]
         assert made.tolist() == want[0] + want[1]
-        assert lengths.tolist() == list(map(len, want))
 
 
 @pytest.mark.parametrize("wording", ["a{0}", "{0}{1}", "{0},{1}", "{0}s", "{0} is unheard."])
@@ -170,13 +162,12 @@ def test_wordings_that_cannot_be_cut_are_refused(wording: str) -> None:
 
 def test_unknown_words_matter_only_where_they_are_used() -> None:
     table = token_table(("{0} is big.", "{0} is unheard."), ("abcd",), small_tokenizer())
-    assert len(render(table, pieces((0, 0, (0,))))[0]) == 6
+    assert len(render(table, pieces((0, 0, (0,))))) == 6
     with pytest.raises(TokenizeError, match="unheard"):
         render(table, pieces((0, 0, (0,)), (1, 1, (0,))))
 
 
 def test_no_documents_are_no_tokens() -> None:
     table = token_table(SMOKE.wordings, SMOKE.entities, TOKENIZER)
-    made, lengths = render(table, SMOKE.pieces(np.zeros(0, dtype=np.int64)))
-    assert len(made) == len(lengths) == 0
+    assert len(render(table, SMOKE.pieces(np.zeros(0, dtype=np.int64)))) == 0
     assert len(stream.tokens(SMOKE, TOKENIZER, 4, 4)) == 0
