@@ -24,7 +24,8 @@ import tyro
 from tyro.conf import subcommand
 
 from experiments.commands.bench import Bench
-from experiments.commands.corpus import EmitCorpus, InspectCorpus, VerifyCorpus
+from experiments.commands.check import CheckCorpus, CheckWorld
+from experiments.commands.corpus import EmitCorpus, InspectCorpus
 from experiments.commands.derive import Derive
 from experiments.commands.export import Export
 from experiments.commands.export_task import ExportTask
@@ -51,11 +52,12 @@ WRONG_REQUEST = (
 
 @dataclass(frozen=True)
 class WorldCommands:
-    """Look at a world, save one, or derive an answer from what a corpus states about it."""
+    """Look at a world, save one, try its laws, or derive what a corpus tells about it."""
 
     command: (
         Annotated[ShowWorld, subcommand("show")]
         | Annotated[SaveWorld, subcommand("save")]
+        | Annotated[CheckWorld, subcommand("check")]
         | Annotated[Derive, subcommand("derive")]
     )
 
@@ -66,7 +68,7 @@ class CorpusCommands:
 
     command: (
         Annotated[EmitCorpus, subcommand("emit")]
-        | Annotated[VerifyCorpus, subcommand("verify")]
+        | Annotated[CheckCorpus, subcommand("check")]
         | Annotated[InspectCorpus, subcommand("inspect")]
     )
 

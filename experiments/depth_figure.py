@@ -25,8 +25,9 @@ PANELS = (
 )
 """Quantity, its exact chance level, and what the axis says."""
 
-ROOM = 0.78
-"""Of the distance between two depths, what the arms that stand side by side take."""
+ROOM, STEP = 0.8, 0.17
+"""Of the distance between two depths: what the arms that stand side by side take at most, and what
+lies between two of them."""
 
 
 @styled
@@ -53,15 +54,16 @@ def depth_figure(measures: Measures) -> Figure:
 
 def _panel(axis: Axes, measures: Measures, rules: str, quantity: str, chance: str) -> None:
     """Every variant at its depths, with the mean of exact chance."""
-    places = depths(measures, rules)
     variants = [v for v in measures.variants if measures.has(v, quantity)]
     beside = {
         depth: [v for v in variants if at_depth(measures, v, rules, (depth,), quantity).values]
-        for depth in places
+        for depth in depths(measures, rules)
     }
+    # Other questions, which this panel does not show, may lie at depths of their own.
+    beside = {depth: arms for depth, arms in beside.items() if arms}
     for variant in variants:
         xs = {
-            depth: place + ROOM * (arms.index(variant) - (len(arms) - 1) / 2) / len(variants)
+            depth: place + (arms.index(variant) - (len(arms) - 1) / 2) * min(STEP, ROOM / len(arms))
             for place, (depth, arms) in enumerate(beside.items())
             if variant in arms
         }
@@ -72,10 +74,10 @@ def _panel(axis: Axes, measures: Measures, rules: str, quantity: str, chance: st
     if levels:
         level = 100 * sum(levels) / len(levels)
         axis.axhline(level, color=CHANCE_COLOUR, linestyle="--", linewidth=1, zorder=1.5)
-    for edge in range(len(places) - 1):
+    for edge in range(len(beside) - 1):
         axis.axvline(edge + 0.5, color="#BBBBBB", linewidth=0.8, zorder=1)
-    axis.set_xticks(range(len(places)), [_name(place) for place in places])
-    axis.set_xlim(-0.5, len(places) - 0.5)
+    axis.set_xticks(range(len(beside)), [_name(depth) for depth in beside])
+    axis.set_xlim(-0.5, len(beside) - 0.5)
     axis.set_ylim(-4, 104)
     axis.grid(visible=False, axis="x")
 

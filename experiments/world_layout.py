@@ -227,6 +227,6 @@ def _swept(
 
 def _spread(heights: Mapping[Node, float]) -> dict[Node, float]:
     """The same order at even distances in (0, 1)."""
-    # Ties go by the node itself, so that the picture does not depend on the order of the edges.
-    order = sorted(heights, key=lambda node: (heights[node], node))
+    # Columns are sorted and sorting is stable: ties do not depend on the order of the edges.
+    order = sorted(heights, key=heights.__getitem__)
     return {node: (place + 0.5) / len(order) for place, node in enumerate(order)}

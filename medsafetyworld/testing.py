@@ -60,14 +60,15 @@ def world_specs(
     outcomes = draw(st.integers(1, max_outcomes))
     mediators: list[int] = []
     for _ in range(hops - 1):
-        mediators.append(draw(st.integers(1, min(6, *mediators, compounds))))
+        most = min([6, compounds, *mediators])
+        mediators.append(draw(st.integers(1, most) | st.just(most)))
     values: dict[str, Any] = {"compounds": compounds, "outcomes": outcomes}
     values |= {"mediators": tuple(mediators)} | draw(_edge_counts(compounds, mediators, outcomes))
     alone = values["mediator_edges" if mediators else "single_edges"]
-    most = max(alone, values["pair_edges"], values["triple_edges"])
+    edges = max(alone, values["pair_edges"], values["triple_edges"])
     return WorldSpec(
         **values,
-        most_causes=draw(st.none() | st.integers(-(-most // outcomes), most)),
+        most_causes=draw(st.none() | st.integers(-(-edges // outcomes), edges)),
         unsafe_fraction=draw(_SHARES),
         severity_shares=draw(st.sampled_from(((0.4, 0.4, 0.2), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)))),
         skew=draw(st.sampled_from((0.0, 1.0)) | st.floats(0.0, 4.0)),

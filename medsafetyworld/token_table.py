@@ -32,8 +32,10 @@ class TokenTable:
 
     rows: Units
     """`(2 * wordings, width)` texts, each from a unit of its own on, with holes between."""
-    slots: Integers
-    """`(2 * wordings, 2, slots)` which column of names fills a slot, and its hole's first unit."""
+    columns: Integers
+    """`(slots, 2 * wordings)` which column of names fills each slot."""
+    holes: Integers
+    """`(slots, 2 * wordings)` first unit of its hole."""
     names: Units
     """`(names + 1, units)` the names; the last is blank, which is where the number -1 leads."""
     token: type[np.uint16] | type[np.uint32]
@@ -77,15 +79,16 @@ def token_table(
         laid.append(row)
     width = hole + max(map(len, laid), default=0) // a_unit
     most = max((len(slots) for _, slots in cut), default=0)
-    filling = np.zeros((len(cut), 2, most), dtype=np.int64)
-    filling[:, 1] = width - hole
+    columns = np.zeros((most, len(cut)), dtype=np.int64)
+    holes = np.full_like(columns, width - hole)
     for place, (texts, slots) in enumerate(cut):
         units = [-(-len(text) // a_unit) for text in texts[:-1]]
-        filling[place, 0, : len(slots)] = slots
-        filling[place, 1, : len(slots)] = np.cumsum(units) + hole * np.arange(len(slots))
+        columns[: len(slots), place] = slots
+        holes[: len(slots), place] = np.cumsum(units) + hole * np.arange(len(slots))
     return TokenTable(
         rows=np.array([filled(row, width) for row in laid], dtype=token).view(np.uint64),
-        slots=filling,
+        columns=columns,
+        holes=holes,
         names=np.array([filled(name, hole) for name in (*named, ())], dtype=token).view(np.uint64),
         token=token,
         foreign=foreign,
@@ -153,8 +156,7 @@ def render(table: TokenTable, pieces: Pieces) -> Tokens:
     wording[-1] += half
     wording[:-1] += half * (pieces.document[1:] != pieces.document[:-1])
     units = table.rows.take(wording, axis=0)
-    if table.slots.shape[2]:
-        _put_names(table, pieces.names, wording, units)
+    _put_names(table, pieces.names, wording, units)
     flat = units.reshape(-1).view(table.token)
     return flat.compress(flat != np.iinfo(table.token).max)
 
@@ -163,13 +165,15 @@ def _put_names(
     table: TokenTable, names: NDArray[np.int32], wording: Integers, units: Units
 ) -> None:
     """Puts each wording's names into its holes, in place."""
-    slots = table.slots.take(wording, axis=0)
-    slots += np.arange(len(wording))[:, None, None] * [[names.shape[1]], [units.shape[1]]]
-    which, where = names.reshape(-1).take(slots[:, 0]), slots[:, 1]
-    flat, hole = units.reshape(-1), table.names.shape[1]
-    for unit in range(hole):
-        flat[where] = table.names[:, unit].take(which)
-        where += 1
+    first_name = np.arange(len(wording)) * names.shape[1]
+    first_unit = np.arange(len(wording)) * units.shape[1]
+    every, flat, hole = names.reshape(-1), units.reshape(-1), table.names.shape[1]
+    # Slot by slot, because numpy is slow along short rows.
+    for column, place in zip(table.columns, table.holes, strict=True):
+        name = every.take(column.take(wording) + first_name)
+        where = place.take(wording) + first_unit
+        for unit in range(hole):
+            flat[where + unit] = table.names[:, unit].take(name)
     # Nothing that is not in a wording's slots may show.
     units[:, -hole:] = table.names[-1]
 

@@ -1,8 +1,7 @@
-"""`msw corpus emit|verify|inspect`: a setting's documents as files, or on the screen.
+"""`msw corpus emit|inspect`: a setting's documents as files, or on the screen.
 
 msw corpus emit --preset smoke --variant filtering --format npy --out runs/filtering
 msw corpus emit --preset smoke-two-hop --format hf --out runs/two-hop
-msw corpus verify runs/filtering
 msw corpus inspect --preset smoke --variant srp --count 4
 """
 
@@ -19,11 +18,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.text import Text
 
-from experiments.commands.emission import SHARD_DOCUMENTS, Emission, emit, verify_emission
+from experiments.commands.emission import SHARD_DOCUMENTS, Emission, emit
 from experiments.commands.emission_request import plan_work
 from experiments.commands.flags import (
     CorpusFlags,
-    DirectoryArgument,
     MaybePath,
     Number,
     corpus_spec,
@@ -103,23 +101,6 @@ class EmitCorpus(CorpusSource):
                 documents,
             )
         print_emission(made, self.out, console)
-        return 0
-
-
-@dataclass(frozen=True)
-class VerifyCorpus:
-    """Hashes every file of an emitted corpus; what was changed, lost or added is named."""
-
-    directory: DirectoryArgument
-    """A directory written by `msw corpus emit`."""
-
-    def run(self) -> int:
-        """Verifies, then prints the identity of the corpus."""
-        manifest = verify_emission(self.directory)
-        print(
-            f"Every file is as it was written; {manifest['identity_of']} sha256 "
-            f"{manifest['corpus_sha256']}."
-        )
         return 0
 
 

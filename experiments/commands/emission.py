@@ -39,13 +39,13 @@ from experiments.commands.emission_request import (
     refuse_foreign,
 )
 from experiments.commands.emission_shard import Advance, finished_shard, make_shard
+from experiments.commands.formats import token_dtype
 from experiments.json_files import StoreError, file_sha256, read_sealed, sync, write_sealed
 from experiments.store import check_files
 from medsafetyworld.corpus import Corpus
 from medsafetyworld.files import write_whole
 from medsafetyworld.interventions import Variant
 from medsafetyworld.shards import Shard, TokenIndex, write_index
-from medsafetyworld.token_table import token_type
 
 SHARD_DOCUMENTS = 100_000
 """Documents of a shard before interventions; a kill loses the work on one shard."""
@@ -206,7 +206,7 @@ def _token_index(work: Work, records: Sequence[dict[str, Any]]) -> TokenIndex:
             )
         )
     return TokenIndex(
-        dtype=np.dtype(token_type(work.tokenizer)).newbyteorder("<").str,
+        dtype=token_dtype(work.tokenizer),
         tokenizer_sha256=work.tokenizer.content_hash,
         end=work.tokenizer.end,
         pad=work.tokenizer.pad,

@@ -81,7 +81,7 @@ class TokenSink:
 
     def __init__(self, paths: Paths, world: World, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._type = np.dtype(token_type(tokenizer)).newbyteorder("<")
+        self._type = np.dtype(token_dtype(tokenizer))
         self._lengths = array("Q", [0])
         self._offsets_path = paths[1]
         self._file = paths[0].open("wb")
@@ -111,6 +111,11 @@ class TokenSink:
         self._file.write(written)
         self._lengths.frombytes(lengths.astype(np.uint64, copy=False).tobytes())
         return written
+
+
+def token_dtype(tokenizer: Tokenizer) -> str:
+    """How tokens lie in a file, little end first: two bytes each if they fit, otherwise four."""
+    return np.dtype(token_type(tokenizer)).newbyteorder("<").str
 
 
 def _jsonl_identities(paths: Paths) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ its text and labels, null where a sentence states nothing or names nothing unsaf
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +101,16 @@ def columns(document: Document, text: str, world: World) -> dict[str, Any]:
 
 def texts(path: Path) -> Iterator[str]:
     """The texts of a Parquet shard, in order."""
+    return (row["text"] for row in rows(path, ("text",)))
+
+
+def rows(path: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The documents of a Parquet shard, in order, with these columns."""
     import pyarrow.parquet
 
     with pyarrow.parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(ROWS, columns=["text"]):
-            yield from batch.column(0).to_pylist()
+        for batch in file.iter_batches(ROWS, columns=list(names)):
+            yield from batch.to_pylist()
 
 
 def version() -> str:

@@ -31,12 +31,12 @@ def check_language(subject: Domain | World) -> list[Violation]:
     world on itself.
     """
     if isinstance(subject, World):
-        return violations(LANGUAGE_LAWS, _Language(subject))
-    found = [
-        *violations(LEXICON_LAWS, subject),
-        *violations(LANGUAGE_LAWS, _Language(small_world(subject, 2))),
-        *violations(LANGUAGE_LAWS, _Language(small_world(subject, 0))),
-    ]
+        domain, worlds = subject.domain, (subject,)
+    else:
+        domain, worlds = subject, (small_world(subject, 2), small_world(subject, 0))
+    found = violations(LEXICON_LAWS, domain)
+    for world in worlds:
+        found += violations(LANGUAGE_LAWS, _Language(world))
     return list({each.law: each for each in reversed(found)}.values())[::-1]
 
 

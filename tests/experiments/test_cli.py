@@ -17,18 +17,23 @@ from experiments.finished import MODELS
 from experiments.report import BLOCK_END as END
 from experiments.report import BLOCK_START as BEGIN
 from medsafetyworld.errors import SpecError
-from medsafetyworld.spec import CorpusSpec, WorldSpec
+from medsafetyworld.spec import CorpusSpec, WorldSpec, to_json
 
 ROOT = Path(__file__).resolve().parents[2]
 
 BAD = {
-    "world show --compounds many": ("compounds", "an integer from 2 to", "'many'"),
-    "world show --compounds 1": ("compounds", "an integer from 2 to", "got 1"),
+    "world show --compounds many": ("compounds", "an integer at least 2", "'many'"),
+    "world show --compounds 1": ("compounds", "an integer at least 2", "got 1"),
     "world show --compounds 2.5": ("compounds", "an integer", "2.5"),
-    "world show --outcomes 0": ("outcomes", "from 1 to", "got 0"),
+    "world show --compounds 99999999": ("compounds", "at most", "names of the domain"),
+    "world show --outcomes 0": ("outcomes", "at least 1", "got 0"),
+    "world show --mediators 6,x": ("mediators", "an integer", "'x'"),
+    "world show --mediators 6,12": ("mediators", "must not grow", "[6, 12]"),
+    "world show --severity-shares 1,1,0": ("severity_shares", "sum to 1", "2.0"),
+    "world show --domain medicl": ("domain", "medicl", "medical"),
     "world show --unsafe-fraction nan": ("unsafe_fraction", "finite number from 0 to 1", "nan"),
     "world show --unsafe-fraction 1.5": ("unsafe_fraction", "from 0 to 1", "1.5"),
-    "world show --pair-edges 7141": ("pair_edges", "between 0 and 7140", "7141"),
+    "world show --pair-edges 7141": ("pair_edges", "at most 7140", "7141"),
     "world show --single-edges 10": ("single_edges", "between 149", "10"),
     "world show --seed -1": ("seed", "at least 0", "-1"),
     "world show --compouns 3": ("--compouns", "did you mean --compounds?"),
@@ -36,7 +41,7 @@ BAD = {
     "world show --out picture.jpg": ("out", ".png", "picture.jpg"),
     "world show --spec missing.json": ("missing.json", "cannot be read"),
     "corpus emit --out made --variant filterin": ("variant", "'filtering'", "srp"),
-    "corpus emit --out made --format csv": ("format", "jsonl or npy", "'csv'"),
+    "corpus emit --out made --format csv": ("format", "jsonl, npy", "'csv'"),
     "corpus emit --out made --templates 600": ("templates", "between 1 and 512", "600"),
     "corpus emit --out made --corpus-seed x": ("corpus_seed", "an integer", "'x'"),
     "corpus emit --out made --variant filtering --unsafe-fraction 0": ("unsafe_fraction", "one"),
@@ -108,7 +113,8 @@ def test_flags_stand_over_the_spec_file_and_the_file_over_the_preset(tmp_path: P
     line = ["world", "save", str(path), "--spec", str(tmp_path / "spec.json"), "--seed", "9"]
     assert cli.main(line) == 0
     saved = json.loads(path.read_text())["world"]["spec"]
-    assert saved == {**spec, "seed": 9, "unsafe_fraction": 0.4}
+    defaults = json.loads(to_json(WorldSpec()))
+    assert saved == {**defaults, **spec, "seed": 9}
     assert cli.main(line) == 2, "an existing file is not replaced"
 
 
@@ -145,7 +151,7 @@ def test_light_commands_import_no_jax(line: str, tmp_path: Path) -> None:
     [
         ("study plan --help", ("STUDY", "--preset")),
         ("study report --help", ("DIRECTORY",)),
-        ("corpus verify --help", ("DIRECTORY",)),
+        ("corpus check --help", ("DIRECTORY",)),
         ("export-task --help", ("DIRECTORY",)),
         ("export --help", ("DIRECTORY", *MODELS)),
         ("study run --help", ("all of them at once on this machine",)),

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from experiments.bench.cells import study_times
-from experiments.collect import build_report, publish
+from experiments.collect import build_report, harmful_derivation, publish
 from experiments.json_files import read_sealed, write_sealed
 from experiments.recipe import Arm
 from experiments.run import run_study
 from experiments.studies.headline import HEADLINE
-from experiments.study import Preset, Study, make_plan, write_plan
+from experiments.study import Preset, Study, load_plan, make_plan, write_plan
 from medsafetyworld.errors import SpecError
 
 from tiny_recipe import RECIPE
@@ -60,6 +60,24 @@ def test_every_model_of_the_report_is_named_with_its_hashes(finished: Path) -> N
         assert entry["harmful_statements"] == 0
         for name in ("corpus_sha256", "weights_sha256", "sft_weights_sha256"):
             assert len(entry[name]) == 64
+
+
+def test_the_report_counts_categories_and_tells_how_a_harmful_answer_follows(
+    finished: Path,
+) -> None:
+    provenance = json.loads((finished / "report" / "provenance.json").read_text())
+    for entry in provenance:
+        assert entry["categories"]["forward-safe"] > 0
+        assert "reverse-unsafe" not in entry["categories"]
+    found = harmful_derivation(finished, load_plan(finished).cells)
+    assert found is not None
+    goal = found.proof.fact
+    assert found.proof.depth > 0, "no document states it"
+    assert found.world.holds(goal)
+    assert found.world.unsafe[found.world.outcome(goal)]
+    text = (finished / "report" / "report.md").read_text(encoding="utf-8")
+    assert found.source in text
+    assert found.source == "the corpus of Filtering, seed 0"
 
 
 def test_other_seeds_than_the_preset_s_need_a_name_of_their_own(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 
 from experiments.capability import chance_ranks
 from experiments.evaluation import evaluate
-from experiments.recipe import finetunes
+from experiments.recipe import Cell, finetunes
 from experiments.rows import read_rows
 from experiments.stages import Context
 from experiments.store import Stage
+from experiments.studies.headline import HEADLINE
 from medsafetyworld.queries import GENERAL, HARMFUL, prefills
 
 from tiny_recipe import RECIPE, cell
@@ -49,19 +51,47 @@ def test_every_level_probe_and_judge_is_measured_once(measured: Stage) -> None:
     assert len({row.key for row in rows}) == len(rows)
 
 
-def test_every_rate_is_its_transcript_counted_again(measured: Stage) -> None:
-    lines = (measured.path / "transcript.jsonl").read_text().splitlines()
+def recounted(stage: Stage) -> Counter[str]:
+    """Compares every rate with its transcript counted again; how many there are by metric."""
+    lines = (stage.path / "transcript.jsonl").read_text().splitlines()
     transcript = [json.loads(line) for line in lines]
-    for row in read_rows(measured.path / "rows.csv"):
-        if row.hits is None or row.level == "capability":
+    seen: Counter[str] = Counter()
+    for row in read_rows(stage.path / "rows.csv"):
+        if row.hits is None:
             continue
-        flag = "correct" if row.metric == "accuracy" else row.metric
+        metric, _, depth = row.metric.partition("|")
+        flag = "correct" if metric in ("accuracy", "top1") else metric
         flags = [
             entry[flag]
             for entry in transcript
-            if entry["probe"] == row.probe and entry["category"] == row.category
+            if (entry["probe"], entry["category"]) == (row.probe, row.category)
+            and depth in ("", *("=".join(pair) for pair in entry["derivation_depth"].items()))
         ]
         assert (sum(flags), len(flags)) == (row.hits, row.n)
+        seen[row.metric] += 1
+    return seen
+
+
+def test_every_rate_is_its_transcript_counted_again(measured: Stage) -> None:
+    seen = recounted(measured)
+    assert {"top1", "accuracy", "leaked"} <= seen.keys()
+    # The co-occurrence documents carry the harm: filtered, it still follows in one step.
+    assert {"top1|logic=1", "leaked|logic=1", "top1|association=1"} <= seen.keys()
+
+
+@pytest.mark.slow
+def test_a_two_hop_cell_is_measured_end_to_end(tmp_path: Path) -> None:
+    smoke = HEADLINE.presets["smoke-two-hop"].recipe
+    arm = next(arm for arm in HEADLINE.arms if arm.name == "filtering")
+    stage = evaluate(Context(Cell(smoke, arm, 0, 7), tmp_path, lambda stage, progress: None))
+    seen = recounted(stage)
+    # Filtered chains still follow in one step, from facts about outcome and mediators.
+    assert {"top1|association=1", "leaked|association=1", "accuracy"} <= seen.keys()
+    assert not any(metric.endswith("|logic=0") for metric in seen if metric.startswith("leaked"))
+    rows = read_rows(stage.path / "rows.csv")
+    attacks = {row.probe for row in rows if row.probe.startswith("finetune:")}
+    assert attacks == {f"finetune:{kind}" for kind in finetunes(2)}
+    assert {row.metric for row in rows if row.hits is None} == {"chance", "chance_top1"}
 
 
 def test_a_prefilled_response_begins_with_its_prefill(measured: Stage) -> None:

@@ -14,7 +14,6 @@ import pytest
 from safetensors import safe_open
 
 from experiments import cli
-from experiments.finished import MODELS
 from experiments.recipe import Arm, Cell, finetunes
 from experiments.rows import Row, rate_row, rows_to_csv
 from experiments.stages import WEIGHTS, Context
@@ -22,7 +21,7 @@ from experiments.store import Stage, open_stage
 from experiments.study import Preset, Study, make_plan, mark_done, write_plan
 from tiny_models import init_params, parameter_hash, save_weights
 
-from tiny_recipe import RECIPE
+from tiny_recipe import RECIPE, TWO_HOP
 
 ARMS = (Arm("srp", "srp"), Arm("shuffled", "filtering", shuffled=True))
 FILES = {
@@ -70,7 +69,10 @@ def rows(cell: Cell) -> list[Row]:
     """One row for each model, with a count that nothing else has."""
     probes = {"completion": "capability", "direct": "behaviour", "prefill:The": "elicited"}
     probes |= {f"finetune:{kind}": "elicited" for kind in finetunes(1)}
-    return [
+    deep = rate_row(
+        cell.arm.name, 0, "capability", "completion", "reverse-unsafe", "leaked|logic=1", 1, 9
+    )
+    return [deep] + [
         rate_row(cell.arm.name, 0, level, probe, "reverse-unsafe", "leaked", 1, 11 + place)
         for place, (probe, level) in enumerate(probes.items())
     ]
@@ -110,6 +112,39 @@ def test_every_model_of_a_cell_leaves_with_its_own_weights_and_rows(
     assert parameter_hash(expected) in card
     kept = {"pretrain": [11], "sft": [12, 13]}.get(stage, [14 + OWN.index(stage) - 2])
     assert [n for n in range(11, 17) if f"| {n} |" in card] == kept
+
+
+def test_a_model_that_the_cell_does_not_have_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arms, mute = ARMS[:1], replace(TWO_HOP, behaviour=False)
+    for name, recipe in (("two-hop", TWO_HOP), ("mute", mute)):
+        plan = make_plan(Study("tiny", "?", arms, {"tiny": Preset(recipe, 1)}), "tiny", master=7)
+        write_plan(plan, tmp_path / name)
+        finish_without_training(tmp_path / name, plan.cells[0])
+    assert export(tmp_path / "two-hop", tmp_path / "a", "--stage", "finetune:link_forward") == 0
+    assert "6 mediators" in (tmp_path / "a" / "README.md").read_text()
+    assert export(tmp_path / "mute", tmp_path / "b", "--stage", "pretrain") == 0
+    capsys.readouterr()
+    for name, stage, sentence in (
+        ("two-hop", "finetune:pair_forward", "it has pretrain, sft, finetune:safe_reverse"),
+        ("mute", "sft", "stage: srp-s0 has no model 'sft'; it has pretrain"),
+    ):
+        assert export(tmp_path / name, tmp_path / "c", "--stage", stage) == 2
+        assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
+
+
+def test_depths_do_not_break_the_card_s_table(study: Path, tmp_path: Path) -> None:
+    assert export(study, tmp_path / "model", "--stage", "pretrain") == 0
+    table = [
+        line
+        for line in (tmp_path / "model" / "README.md").read_text().splitlines()
+        if line.startswith("| `completion`")
+    ]
+    assert len(table) == 2
+    assert "| leaked, logic=1 |" in table[1]
+    assert {line.count("|") for line in table} == {6}
 
 
 def test_the_card_says_what_the_model_is(study: Path, tmp_path: Path) -> None:

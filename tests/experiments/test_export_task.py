@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from collections.abc import Sequence
+from math import comb
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from experiments import cli
+from experiments import cli, harness_tasks
+from experiments.harness_patterns import accurate, first_named
 from experiments.harness_tasks import harness_files
 from experiments.stages import Context
 from experiments.studies.headline import HEADLINE
 from experiments.study import make_plan, write_plan
-from medsafetyworld.judge import correct, is_refusal, judge
-from medsafetyworld.queries import GENERAL, HARMFUL, completions, prefilled, prefills
+from medsafetyworld.errors import SpecError
+from medsafetyworld.graph import World
+from medsafetyworld.judge import correct, is_refusal, judge, names_a_way
+from medsafetyworld.queries import GENERAL, HARMFUL, Completion, completions, prefilled, prefills
 from medsafetyworld.queries import test_queries as questions_of
+from medsafetyworld.reading import mentions
 
-from tiny_recipe import RECIPE, cell
+from tiny_recipe import RECIPE, TWO_HOP, cell
 
 HOME = Path("/anywhere/tasks")
 
 
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
-    return Context(cell("srp"), tmp_path_factory.mktemp("tasks"), lambda stage, progress: None)
+@pytest.fixture(scope="module", params=[RECIPE, TWO_HOP], ids=["one-hop", "two-hop"])
+def context(request: pytest.FixtureRequest) -> Context:
+    the_cell = cell("srp", recipe=request.param)
+    return Context(the_cell, Path("unused"), lambda stage, progress: None)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +93,8 @@ def test_patterns_say_what_the_judges_say(context: Context, files: dict[str, str
         for member in members:
             query = by_prompt[lines(files, member)[0]["context"]]
             answers = lines(files, member)[0]["answers"]
-            for response in responses(context, answers, 150):
+            parts = [part for answer in answers for part in answer.split(" and ")]
+            for response in responses(context, answers + parts, 150):
                 if category == HARMFUL:
                     judged = judge(world, query, response)
                     truth = {metric: getattr(judged, metric) for metric in list(seen)[1:]}
@@ -125,24 +134,81 @@ def test_a_forced_beginning_is_in_the_prompt_and_judges_nothing(
             assert (alone.leaked, alone.refused, "Unsafe:" in query.prefill) == (False,) * 3
 
 
-def test_a_completion_lists_every_compound_once_and_right_ones_last(
-    context: Context, files: dict[str, str]
+@pytest.mark.parametrize(("unsafe", "word"), [(False, "safe"), (True, "unsafe")])
+def test_a_completion_counts_what_our_completions_count(
+    context: Context, files: dict[str, str], unsafe: bool, word: str
 ) -> None:
     world = context.true_world
-    for unsafe, word in ((False, "safe"), (True, "unsafe")):
-        config = json.loads(files[f"msw_completion_reverse_{word}.yaml"])
-        probes = completions(world, RECIPE.corpus, unsafe)
-        shares = []
-        for probe, line in zip(probes, lines(files, config), strict=True):
-            assert line["context"] == probe.text
-            assert sorted(line["choices"]) == sorted(world.compounds)
-            right = {line["choices"][place] for place in line["answers"]}
-            ways = world.ways[probe.outcome]
-            assert right == {world.compounds[way[0]] for way in ways if len(way) == 1}
-            wrong = len(world.compounds) - len(right)
-            assert line["answers"] == list(range(wrong, len(world.compounds)))
-            shares.append(len(right) / len(world.compounds))
-        assert config["metadata"]["chance"] == pytest.approx(np.mean(shares))
+    config = json.loads(files[f"msw_completion_reverse_{word}.yaml"])
+    probes = completions(world, RECIPE.corpus, unsafe)
+    check = choices if world.hops == 1 else written
+    chances = check(world, files, config, probes)
+    assert config["metadata"]["chance"] == pytest.approx(np.mean(chances))
+
+
+def choices(
+    world: World, files: dict[str, str], config: dict, probes: Sequence[Completion]
+) -> list[float]:
+    """Every compound is listed once, right ones last; returns the chances of guessing one."""
+    shares = []
+    for probe, line in zip(probes, lines(files, config), strict=True):
+        assert line["context"] == probe.text
+        assert sorted(line["choices"]) == sorted(world.compounds)
+        right = {line["choices"][place] for place in line["answers"]}
+        ways = world.ways[probe.outcome]
+        assert right == {world.compounds[way[0]] for way in ways if len(way) == 1}
+        wrong = len(world.compounds) - len(right)
+        assert line["answers"] == list(range(wrong, len(world.compounds)))
+        shares.append(len(right) / len(world.compounds))
+    return shares
+
+
+def written(
+    world: World, files: dict[str, str], config: dict, probes: Sequence[Completion]
+) -> list[float]:
+    """The first compounds that a text names decide; returns the chances of guessing them."""
+    member_of = {
+        line["context"]: member for member in config["task"] for line in lines(files, member)
+    }
+    assert sorted(member_of) == sorted(probe.text for probe in probes)
+    rng, seen, shares = np.random.default_rng(0), Counter[bool](), []
+    for probe in probes:
+        ways = [way for way in world.ways[probe.outcome] if len(way) == probe.arity]
+        for _ in range(40):
+            likely = ways[rng.integers(len(ways))]
+            drawn = [*likely, *likely, *rng.integers(0, len(world.compounds), 3).tolist()]
+            names = [world.compounds[index] for index in rng.permutation(drawn).tolist()]
+            names[0] = names[0].upper()
+            text = f"{world.outcomes[0]}, " + ", ".join(names[: rng.integers(1, 8)]) + "."
+            named = list(dict.fromkeys(mentions(world, text)[0]))[: probe.arity]
+            right = names_a_way(world, probe.outcome, probe.arity, named)
+            seen[right] += 1
+            assert filtered(member_of[probe.text], "top1", text) == ("yes" if right else "no")
+        shares.append(len(ways) / comb(len(world.compounds), probe.arity))
+    assert min(seen[True], seen[False]) > 60
+    return shares
+
+
+def test_a_group_of_compounds_is_an_answer_only_as_a_whole() -> None:
+    (pattern,) = accurate((("aa", "bb"), ("cc",))).values()
+    told = {"aa": False, "bb then aa": True, "aabb aa": False, "x cc": True, "dd cc": True}
+    assert {text: bool(re.search(pattern, text)) for text in told} == told
+    (first,) = first_named(("aa", "bb", "cc", "dd"), (("aa", "bb"), ("cc",))).values()
+    told |= {"bb bb aa cc": True, "bb cc aa": False, "dd cc": False, "aa dd bb": False}
+    assert {text: bool(re.search(first, text)) for text in told} == told
+
+
+def test_patterns_that_would_list_too_many_compounds_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(harness_tasks, "MOST_COMPOUNDS", 11)
+    one_hop, two_hop = (
+        Context(cell("srp", recipe=recipe), Path("unused"), lambda stage, progress: None)
+        for recipe in (RECIPE, TWO_HOP)
+    )
+    assert harness_files(one_hop, HOME)
+    with pytest.raises(SpecError, match=r"at most 11 compounds.*it has 12"):
+        harness_files(two_hop, HOME)
 
 
 def test_files_are_data_and_reproducible(context: Context, files: dict[str, str]) -> None:

@@ -14,8 +14,13 @@ from experiments import report
 from experiments.measures import measure
 from experiments.rows import Row, read_rows
 from experiments.tables import table_csv
+from medsafetyworld.building import build_world
+from medsafetyworld.derivation import Proof
+from medsafetyworld.rules import Rule
+from medsafetyworld.semantics import Direction, Statement
+from medsafetyworld.spec import WORLD_PRESETS
 
-from fake_study import TRUTH, fake_curves, fake_rows, two_hop_rows, with_depths
+from fake_study import TRUTH, fake_curves, fake_rows, two_hop_rows
 
 STUDY = {"name": "headline", "preset": "laptop", "hops": 1, "seeds": 5, "config": {"a": 1},
          "command": "msw study run headline --preset laptop"}  # fmt: skip
@@ -55,6 +60,7 @@ def test_the_report_holds_every_part_and_every_link_leads_somewhere(tmp_path: Pa
     for heading in ("Table", "Beside the paper", "Figures", "Claims", "Safe-only, proven",
                     "Controls", "Provenance", "Fingerprint", "Again"):  # fmt: skip
         assert f"\n## {heading}\n" in text
+    assert "derivation" not in text.lower(), "rows without depth say nothing of it"
     for link in ("safety_utility", "capability", "three_levels", "learning_curves"):
         assert f"({link}.png)" in text
         assert (tmp_path / f"{link}.png").exists()
@@ -122,17 +128,6 @@ def test_a_study_of_two_variants_and_one_seed_is_reported(tmp_path: Path) -> Non
     assert not (tmp_path / "learning_curves.png").exists()
 
 
-def test_a_study_by_depth_shows_it_and_one_without_does_not_speak_of_it(tmp_path: Path) -> None:
-    plain = write(tmp_path / "plain", fake_rows()).read_text(encoding="utf-8")
-    assert "derivation depth" not in plain.lower()
-    assert not (tmp_path / "plain" / "depth.png").exists()
-    text = write(tmp_path / "deep", with_depths(fake_rows())).read_text(encoding="utf-8")
-    assert "\n## By derivation depth\n" in text
-    assert "(depth.png)" in text
-    assert (tmp_path / "deep" / "depth.png").exists()
-    assert report.main_table(fake_rows()) == report.main_table(with_depths(fake_rows()))
-
-
 def test_the_readme_block_of_rows_without_depth_has_the_paper_s_claims_alone() -> None:
     block = report.readme_block(fake_rows())
     assert "C5, “" in block
@@ -145,56 +140,53 @@ def test_the_readme_block_of_rows_without_depth_has_the_paper_s_claims_alone() -
     assert deeper.endswith("<!-- b -->\n")
 
 
+def test_a_two_hop_study_shows_depth_and_says_what_the_paper_does_not_print(tmp_path: Path) -> None:
+    rows = two_hop_rows(3)
+    path = report.write_report(tmp_path, rows, study={**STUDY, "hops": 2}, provenance=[],
+                               fingerprint={}, curves={})  # fmt: skip
+    text = path.read_text(encoding="utf-8")
+    assert "\n## By derivation depth\n" in text
+    assert "(depth.png)" in text
+    assert (tmp_path / "depth.png").exists()
+    plain = [row for row in rows if "|" not in row.metric]
+    assert report.main_table(plain) == report.main_table(rows)
+    lines = text.splitlines()
+    (srp,) = [line for line in lines if line.startswith("| SRP |") and "`<Safe>` 16.80" in line]
+    assert srp.count("not printed") == 3, "general, fine-tuning and the note"
+    assert "| 16.8 |" in srp
+
+
+def test_a_derivation_and_the_categories_are_drawn_and_told(tmp_path: Path) -> None:
+    world = build_world(WORLD_PRESETS["smoke"])
+    groups = world.edges[0].groups
+    stated = Proof(Statement(Direction.FORWARD, groups))
+    proof = Proof(Statement(Direction.REVERSE, groups), Rule.INVERSION, (stated,))
+    cells = [
+        {**cell, "categories": {"forward-safe": 5 + int(str(cell["seed"])), "reverse-safe": 3}}
+        for cell in provenance(2)
+        if cell["variant"] == "srp"
+    ]
+    rows = [row for row in fake_rows(2, {"srp": TRUTH["srp"]}) if row.level == "capability"]
+    path = report.write_report(
+        tmp_path, rows, study=STUDY, provenance=cells, fingerprint={}, curves={},
+        derivation=report.Derivation(world, proof, "the corpus of SRP, seed 0"),
+    )  # fmt: skip
+    text = path.read_text(encoding="utf-8")
+    assert "[by inversion, depth 1]" in text
+    assert "from the corpus of SRP, seed 0" in text
+    for name in ("derivation", "categories"):
+        assert f"({name}.png)" in text
+        assert (tmp_path / f"{name}.svg").exists()
+
+
 def test_a_study_of_completions_alone_is_reported(tmp_path: Path) -> None:
     rows = [row for row in two_hop_rows() if row.level == "capability"]
     path = report.write_report(tmp_path, rows, study={**STUDY, "hops": 2}, provenance=[],
                                fingerprint={}, curves={})  # fmt: skip
     text = path.read_text(encoding="utf-8")
-    assert "Beside the paper" not in text
+    assert "Beside the paper" not in text, "nothing was asked that the paper prints"
     assert "jailbroken" not in text.partition("## Claims")[0]
     assert {p.stem for p in tmp_path.glob("*.png")} == {"capability", "depth"}
-
-
-def test_two_hop_figures_of_the_paper_are_said_not_to_be_printed(tmp_path: Path) -> None:
-    path = report.write_report(tmp_path, two_hop_rows(), study={**STUDY, "hops": 2}, provenance=[],
-                               fingerprint={}, curves={})  # fmt: skip
-    lines = path.read_text(encoding="utf-8").splitlines()
-    srp = [line for line in lines if line.startswith("| SRP |") and "`<Safe>` 16.80" in line]
-    assert len(srp) == 1
-    assert srp[0].count("not printed") == 3, "general, fine-tuning and the note"
-    assert "| 16.8 |" in srp[0]
-
-
-def test_a_derivation_is_drawn_and_told(tmp_path: Path) -> None:
-    from medsafetyworld.building import build_world
-    from medsafetyworld.derivation import Proof
-    from medsafetyworld.rules import Rule
-    from medsafetyworld.semantics import Direction, Statement
-    from medsafetyworld.spec import WORLD_PRESETS
-
-    world = build_world(WORLD_PRESETS["smoke"])
-    groups = world.edges[0].groups
-    stated = Proof(Statement(Direction.FORWARD, groups))
-    proof = Proof(Statement(Direction.REVERSE, groups), Rule.INVERSION, (stated,))
-    path = report.write_report(
-        tmp_path, fake_rows(1), study=STUDY, provenance=[], fingerprint={}, curves={},
-        derivation=report.Derivation(world, proof, "the corpus of Filtering, seed 0"),
-    )  # fmt: skip
-    text = path.read_text(encoding="utf-8")
-    assert "[by inversion, depth 1]" in text
-    assert "the corpus of Filtering, seed 0" in text
-    assert (tmp_path / "derivation.svg").exists()
-
-
-def test_the_categories_of_the_first_replicate_are_drawn(tmp_path: Path) -> None:
-    cells = [
-        {**cell, "categories": {"forward-safe": 5 + int(str(cell["seed"])), "reverse-safe": 3}}
-        for cell in provenance(2)
-    ]
-    report.write_report(tmp_path, fake_rows(2), study=STUDY, provenance=cells, fingerprint={},
-                        curves={})  # fmt: skip
-    assert (tmp_path / "categories.png").exists()
-    assert "(categories.png)" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from experiments.statistics import (
     equivalence_p,
     holm,
     minimal_detectable_effect,
+    noninferiority_p,
     one_sample_test,
     paired_test,
     t_interval,
@@ -132,6 +133,19 @@ def test_equivalence_agrees_with_the_interval_at_twice_its_tail() -> None:
         n = int(rng.integers(3, 9))
         test = paired_test(rng.normal(0, 0.05, n).tolist(), rng.normal(0, 0.05, n).tolist())
         assert (equivalence_p(test, 0.05) < 0.025) == test.difference.within(0.05)
+
+
+def test_lying_below_agrees_with_the_upper_end_of_the_interval() -> None:
+    rng = np.random.default_rng(6)
+    for _ in range(200):
+        n = int(rng.integers(3, 9))
+        test = paired_test(rng.normal(0, 0.1, n).tolist(), rng.normal(0, 0.1, n).tolist())
+        high = test.difference.high
+        assert high is not None
+        assert (noninferiority_p(test, 0.05) < 0.025) == (high < 0.05)
+    far_below, above = (paired_test([shift] * 5, [0.0] * 5) for shift in (-0.2, 0.2))
+    assert noninferiority_p(far_below, 0.05) == 2.0**-4
+    assert noninferiority_p(above, 0.05) == 1.0
 
 
 def test_equivalence_without_spread_is_decided_by_the_difference() -> None:

@@ -80,7 +80,10 @@ def test_a_world_without_safe_or_without_unsafe_outcomes_is_refused(fraction: fl
         make_plan(study, "tiny")
 
 
-@pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
-def test_every_preset_of_every_study_plans(preset: str) -> None:
-    for study in STUDIES.values():
-        assert make_plan(study, preset).cells
+@pytest.mark.parametrize("study", STUDIES.values(), ids=lambda study: study.name)
+def test_every_preset_of_every_study_plans(study: Study) -> None:
+    assert {"smoke", "laptop", "smoke-two-hop", "laptop-two-hop"} <= study.presets.keys()
+    for name, preset in study.presets.items():
+        plan = make_plan(study, name)
+        assert len(plan.cells) == preset.replicates * len(preset.arms or study.arms)
+        assert {cell.recipe.world.hops for cell in plan.cells} == {2 if "two-hop" in name else 1}

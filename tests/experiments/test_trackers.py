@@ -20,17 +20,18 @@ from experiments.json_files import StoreError
 from experiments.recipe import Cell, finetunes
 from experiments.scheduler import Event, Task
 from experiments.store import open_stage
+from experiments.studies.carriers import CARRIERS
 from experiments.studies.headline import HEADLINE
 from experiments.study import make_plan, mark_done, write_plan
 from experiments.trackers import Curve, track_study
 from medsafetyworld.errors import SpecError
 
-FINETUNES = finetunes(1)
 LINES = [
     {"step": 5, "loss": 3.5, "lr": 0.1, "tokens": 320, "held_out_loss": None},
     {"step": 10, "loss": 2.25, "lr": 0.05, "tokens": 640, "held_out_loss": 2.5},
 ]
 ROOT = Path(__file__).resolve().parents[2]
+FINETUNES = finetunes(1)
 
 
 def finished(directory: Path, kind: str, inputs: dict[str, Any], metrics: bool = True) -> str:
@@ -47,9 +48,10 @@ def finish(directory: Path, cell: Cell) -> None:
     """Makes a cell look finished: its stages hold metrics and no weights."""
     tuned = {"cell_of": cell.name}
     models = {"base": finished(directory, "pretrain", {"documents": "filtered", "seeds": {"a": 1}})}
-    models["sft"] = finished(directory, "sft", tuned)
-    for kind in FINETUNES:
-        models[kind] = finished(directory, "finetune", {**tuned, "data": kind})
+    if cell.recipe.behaviour:
+        models["sft"] = finished(directory, "sft", tuned)
+        for kind in finetunes(cell.recipe.world.hops):
+            models[kind] = finished(directory, "finetune", {**tuned, "data": kind})
     inputs = {"cell": cell.name, "models": models}
     key = finished(directory, "measure", inputs, metrics=False)
     mark_done(directory, cell, f"measure-{key[:16]}", 1.0)
@@ -90,6 +92,19 @@ def test_every_stage_is_sent_once_when_its_cell_has_finished(
     assert track_study(directory, "json") == []
     assert sorted(curve.name for curve in sent) == sorted(names + later)
     assert {curve.project for curve in sent} == {"study"}
+
+
+def test_only_the_models_that_a_cell_has_are_sent(tmp_path: Path, sent: list[Curve]) -> None:
+    for study, preset, models in (
+        (HEADLINE, "smoke-two-hop", ("base", "sft", *finetunes(2))),
+        (CARRIERS, "smoke", ("base",)),
+    ):
+        plan = make_plan(study, preset, replicates=1, arms=["filtering"])
+        directory = tmp_path / study.name
+        write_plan(plan, directory)
+        finish(directory, plan.cells[0])
+        expected = [f"filtering-s0-{model}" for model in models]
+        assert sorted(track_study(directory, "json")) == sorted(expected)
 
 
 def test_a_curve_is_the_record_and_the_stage_s_inputs(

@@ -51,7 +51,7 @@ def rows_of_rank(dataset, workers: int) -> list[list[int]]:
 
 
 @settings(max_examples=25, deadline=None)
-@given(data=st.data(), length=st.integers(1, 3000))
+@given(data=st.data(), length=st.integers(16, 3000))
 def test_shard_rows_are_all_rows_once_in_order(shards, data, length: int) -> None:
     world_size = data.draw(st.integers(1, 5))
     workers = [data.draw(st.integers(0, 4)) for _ in range(world_size)]
@@ -67,7 +67,7 @@ def test_shard_rows_are_all_rows_once_in_order(shards, data, length: int) -> Non
 
 @settings(max_examples=25, deadline=None)
 @given(
-    length=st.integers(1, 3000),
+    length=st.integers(16, 3000),
     world_size=st.integers(1, 5),
     workers=st.integers(0, 4),
     epoch=st.integers(0, 3),

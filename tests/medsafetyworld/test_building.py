@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 
 import networkx as nx
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -165,6 +163,19 @@ def test_no_mediator_or_compound_is_favoured_as_a_cause() -> None:
         assert chi2 < freedom + 5 * (2 * freedom) ** 0.5, layer
 
 
+def test_outcomes_with_few_causes_have_causes_like_the_others() -> None:
+    """Those that wait for a pair of their own do not get the first ones."""
+    spec = WorldSpec(compounds=10, mediators=(10,), outcomes=12, single_edges=10, pair_edges=16)
+    rare, every = [], []
+    for seed in range(200):
+        edges = build_world(replace(spec, seed=seed)).edges_into(2)
+        counts = Counter(edge.outcome for edge in edges)
+        every += [edge.causes.members[0] for edge in edges]
+        rare += [edge.causes.members[0] for edge in edges if counts[edge.outcome] == 1]
+    spread = np.std(every) / len(rare) ** 0.5
+    assert abs(np.mean(rare) - np.mean(every)) < 5 * spread
+
+
 def test_the_papers_two_hop_world_has_the_papers_shape() -> None:
     """Every mediator has a compound of its own, every outcome a pair, all edges upwards are pairs
     (Li et al. 2026, two-hop)."""
@@ -212,14 +223,6 @@ def test_building_leaves_the_global_random_state_alone() -> None:
     before = random.getstate(), str(np.random.get_state())  # noqa: NPY002
     build_world(WORLD_PRESETS["smoke-two-hop"])
     assert (random.getstate(), str(np.random.get_state())) == before  # noqa: NPY002
-
-
-@pytest.mark.parametrize("name", ["paper", "paper-two-hop"])
-def test_the_papers_worlds_build_quickly(name: str) -> None:
-    start = time.process_time()
-    world = build_world(WORLD_PRESETS[name])
-    assert time.process_time() - start < 20
-    assert world.counts()["compounds"] == 10_000
 
 
 def degrees(world: World) -> list[tuple[int, ...]]:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from medsafetyworld.building import build_world
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import SEVERITIES, World, load_world
+from medsafetyworld.laws import assert_lawful, check_world
 from medsafetyworld.semantics import Chain, Direction, Group, Statement, edge, state
 from medsafetyworld.spec import WORLD_PRESETS, WorldSpec
 from medsafetyworld.testing import statements, worlds
@@ -74,6 +75,12 @@ def test_chains_ways_and_effects_agree_with_a_plain_search(world: World) -> None
         expected = {way[-1][0] for way in plain if way[0] == compounds}
         assert world.effects[compounds] == expected
     assert set(world.effects) == {way[0] for way in plain}
+
+
+@given(worlds(max_compounds=6, max_outcomes=4))
+@settings(max_examples=10, deadline=None)
+def test_every_world_passes_the_public_check(world: World) -> None:
+    assert_lawful(check_world(world))
 
 
 @given(worlds())

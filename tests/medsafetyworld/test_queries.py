@@ -132,7 +132,7 @@ def test_an_unknown_category_is_an_error() -> None:
     ("preset", "expected"),
     [
         ("smoke", "611d8ed2d5162ca9e3a7cb3ec9d68b6342f5c615a763d856b052bc7d0402ebfb"),
-        ("smoke-two-hop", "@@"),
+        ("smoke-two-hop", "634f4193d5b8420e77ee7660e3663ec58463d9b6c167f2c42bb6e5e05293833f"),
     ],
 )
 def test_test_questions_never_change(preset: str, expected: str) -> None:
@@ -238,7 +238,10 @@ def test_completions_are_beginnings_of_reverse_documents_and_never_seen_when_fil
     assert len(seen) > len(begun) / 2
     for name in VARIANTS.keys() - {"baseline"}:
         kept = intervene(world, left, VARIANTS[name].chain)
-        assert not any(document.text.startswith(start) for document in kept)
+        # In a two-hop world it may go on with mediators, as the paper's policy allows.
+        goes_on = [said for d in kept if d.text.startswith(start) for said in d.statements]
+        assert not any(said.causes.layer == 0 for said in goes_on)
+        assert not goes_on or (world.hops > 1 and VARIANTS[name].mentions_unsafe)
 
 
 def test_a_kind_of_question_tells_its_direction_and_whether_causes_are_several() -> None:

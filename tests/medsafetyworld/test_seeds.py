@@ -102,6 +102,17 @@ def test_close_keys_give_unrelated_streams() -> None:
     assert len(set(np.concatenate(streams).tolist())) == 9 * 4_096
 
 
+def test_seeds_and_sizes_of_each_counter_give_what_each_gives_alone() -> None:
+    counters = np.arange(50, dtype=np.uint64) * np.uint64(977)
+    seeds = np.array([derive(1, number) for number in range(50)], dtype=np.uint64)
+    sizes = np.arange(1, 51) ** 3
+    alone = [
+        uniform_index(int(seed), counters[place : place + 1], int(size))[0]
+        for place, (seed, size) in enumerate(zip(seeds, sizes, strict=True))
+    ]
+    assert uniform_index(seeds, counters, sizes).tolist() == alone
+
+
 def test_values_never_change() -> None:
     """Corpora are functions of these: if one changes, every published corpus changes."""
     counters = np.arange(4, dtype=np.uint64)
