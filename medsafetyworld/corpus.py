@@ -19,12 +19,12 @@ from medsafetyworld.documents import Document, Sentence, Source
 from medsafetyworld.domain import KINDS
 from medsafetyworld.graph import World
 from medsafetyworld.language import Template, write_sentence
-from medsafetyworld.pieces import Pieces, pieces_of
+from medsafetyworld.pieces import Pieces, pieces_of, plain_pieces
 from medsafetyworld.planning import NOTE, Integers, Plan, Planner
 from medsafetyworld.seeds import derive, permute, uniform_index
 from medsafetyworld.semantics import Group, Statement
 from medsafetyworld.spec import CorpusSpec
-from medsafetyworld.tokenizer import Tokenizer
+from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
 
 Apply = Callable[[World, Document], Document | None]
 """What an intervention does to one document; None drops it."""
@@ -66,7 +66,22 @@ class Corpus:
 
     def pieces(self, indices: Integers) -> Pieces:
         """The documents at these indices as pieces of text, without making strings."""
-        return pieces_of(self.planner, self.planner.plan(indices))
+        plain = plain_pieces(self.planner, indices)
+        return plain or pieces_of(self.planner, self.planner.plan(indices))
+
+    def tokens(self, start: int, stop: int) -> NDArray[np.uint16] | NDArray[np.uint32]:
+        """Tokens of the documents [start, stop), each closed by end-of-text, without their text.
+
+        They are the corpus's own tokenizer's. Raises IndexError if there are no such documents.
+        """
+        from medsafetyworld.stream import tokens  # the stream is made of corpora
+
+        return tokens(self, self.tokenizer, start, stop)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The closed vocabulary of the world and of the wordings in use."""
+        return build_tokenizer(self.world, self.spec)
 
     def document(self, index: int) -> Document:
         """The document at this index in [0, len). Raises IndexError outside."""

@@ -62,3 +62,19 @@ def pieces_of(planner: Planner, plan: Plan) -> Pieces:
         names[opening[monograph], 0] = plan.subject[opened][monograph]
         document[opening] = np.flatnonzero(opened)
     return Pieces(document=document, wording=wording, names=names)
+
+
+def plain_pieces(planner: Planner, indices: NDArray[np.int64]) -> Pieces | None:
+    """Notes of nothing but a true statement, each in one piece; None if there are other documents.
+
+    Most corpora hold nothing else, and this is several times as fast as planning every choice.
+    """
+    plain = planner.plain_notes(indices)
+    if plain is None:
+        return None
+    row, wording = plain
+    return Pieces(
+        document=np.arange(len(indices)),
+        wording=wording.astype(np.int32),
+        names=planner.rows.names.take(row, axis=0),
+    )

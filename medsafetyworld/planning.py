@@ -16,8 +16,9 @@ from medsafetyworld.blocks import Block, KindBlock, kind_blocks, note_blocks
 from medsafetyworld.domain import KINDS
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
+from medsafetyworld.notes import Notes, notes_of
 from medsafetyworld.rows import Integers, Rows, table_of
-from medsafetyworld.seeds import derive, hash64, permute, uniform_index
+from medsafetyworld.seeds import derive, hash64, uniform_index
 from medsafetyworld.spec import CorpusSpec
 from medsafetyworld.topics import MOST_SENTENCES, Topics
 from medsafetyworld.wordings import Wordings, wordings_of
@@ -68,6 +69,11 @@ class Planner:
         return table_of(self.world, self.notes)
 
     @cached_property
+    def drawn(self) -> Notes:
+        """Which row and wording each note has."""
+        return notes_of(self.spec, self.notes, self.rows, self.seed)
+
+    @cached_property
     def topics(self) -> Topics:
         """What documents of several statements are about."""
         return Topics(self.world, self.notes, self.rows, self.seed)
@@ -75,7 +81,7 @@ class Planner:
     @cached_property
     def wordings(self) -> Wordings:
         """Every text that pieces are made of."""
-        return wordings_of(self.world, self.spec, self.notes)
+        return wordings_of(self.world, self.spec, self.notes, self.drawn)
 
     def plan(self, indices: Integers) -> Plan:
         """The plan of the documents at these indices, in their order."""
@@ -115,27 +121,20 @@ class Planner:
             source=source,
         )
 
+    def plain_notes(self, indices: Integers) -> tuple[Integers, Integers] | None:
+        """Row and wording of each document, if all are notes of nothing but a true statement."""
+        spec = self.spec
+        plain = spec.distractor_rate == 0 and spec.contradiction_rate == 0
+        if not plain or (self.kinds and indices.max(initial=0) >= self.note_count):
+            return None
+        row, drawn = self.drawn.at(indices)
+        drawn += self.wordings.note
+        return row, drawn
+
     def _notes(self, indices: Integers) -> tuple[Integers, Integers]:
         """Row and rendering number of each note."""
-        which = np.searchsorted([block.start for block in self.notes], indices, side="right") - 1
-        row, number = np.empty_like(indices), np.empty_like(indices)
-        for position, block in enumerate(self.notes):
-            mine = which == position
-            if mine.any():
-                chain, number[mine] = self._note(block, indices[mine] - block.start)
-                row[mine] = self.rows.first[position] + chain
-        return row, number
-
-    def _note(self, block: Block, offsets: Integers) -> tuple[Integers, Integers]:
-        """Chain and rendering number of each offset into a block."""
-        if block.sampled:
-            counters = offsets.astype(np.uint64)
-            key = derive(self.seed, block.name)
-            chains = uniform_index(derive(key, "edge"), counters, len(block.chains))
-            pooled = uniform_index(derive(key, "template"), counters, block.pool)
-        else:
-            chains, pooled = np.divmod(offsets, block.pool)
-        return chains, permute(derive(self.seed, "pool", block.name), pooled, self._renderings)
+        row, drawn = self.drawn.at(indices)
+        return row, self.drawn.numbers[drawn]
 
     @property
     def _renderings(self) -> int:

@@ -12,6 +12,7 @@ from medsafetyworld.blocks import Block
 from medsafetyworld.domain import KINDS
 from medsafetyworld.graph import World
 from medsafetyworld.language import slotted
+from medsafetyworld.notes import Notes
 from medsafetyworld.spec import CorpusSpec
 
 
@@ -28,9 +29,11 @@ class Wordings:
     """For notes, then for each of `KINDS`."""
     core: NDArray[np.int64]
     """For each block."""
+    note: int
+    """Whole notes: framing, core and closing of every wording that `Notes` has."""
 
 
-def wordings_of(world: World, spec: CorpusSpec, blocks: Sequence[Block]) -> Wordings:
+def wordings_of(world: World, spec: CorpusSpec, blocks: Sequence[Block], notes: Notes) -> Wordings:
     """The wordings that world and spec have in use; cores block by block."""
     domain = world.domain
     texts: list[str] = []
@@ -47,7 +50,17 @@ def wordings_of(world: World, spec: CorpusSpec, blocks: Sequence[Block]) -> Word
     closing = put(domain.closings[: spec.closings], *(domain.kind_closings[k] for k in KINDS))
     distractor = put(domain.distractors)
     core = put(*(_cores(world, spec, block) for block in blocks))
-    return Wordings(tuple(texts), int(framing[0]), int(distractor[0]), opening, closing, core)
+    number, note = notes.numbers, len(texts)
+    parts = (
+        framing[0] + number // spec.closings % spec.framings,
+        np.repeat(core, notes.pools) + number // spec.closings // spec.framings,
+        closing[0] + number % spec.closings,
+    )
+    texts += [
+        f"{texts[framed]} {texts[stated]} {texts[closed]}"
+        for framed, stated, closed in zip(*(part.tolist() for part in parts), strict=True)
+    ]
+    return Wordings(tuple(texts), int(framing[0]), int(distractor[0]), opening, closing, core, note)
 
 
 def _cores(world: World, spec: CorpusSpec, block: Block) -> list[str]:

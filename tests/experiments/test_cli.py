@@ -87,8 +87,8 @@ def test_a_bad_request_is_one_sentence_with_code_2_and_makes_nothing(
     ("text", "parts"),
     [
         ('{"compouns": 3}', ("compouns", "did you mean 'compounds'?")),
-        ('{"compounds": "3"}', ("compounds", "an integer from 2", "'3'")),
-        ('{"compounds": true}', ("compounds", "an integer from 2", "True")),
+        ('{"compounds": "3"}', ("compounds", "an integer at least 2", "'3'")),
+        ('{"compounds": true}', ("compounds", "an integer at least 2", "True")),
         ('{"unsafe_fraction": NaN}', ("unsafe_fraction", "from 0 to 1", "nan")),
         ("[1]", ("WorldSpec", "JSON object", "compounds")),
         ("{", ("not readable JSON",)),

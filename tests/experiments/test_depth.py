@@ -88,6 +88,7 @@ def test_what_the_fake_study_is_made_of_is_what_the_report_says() -> None:
     assert "Logic predicts 7 of 8 rows right and 1 wrong; 0 are undecided." in text
     assert "Association predicts 8 of 8 rows right and 0 wrong" in text
     assert text.count("the reversal curse") == 1
+    assert ": the reversal curse, for association, which cannot turn facts round" in text
     assert "Filtering, mediators too: logic derives 100 % of the harmful answers" in text
 
 

@@ -71,6 +71,7 @@ def test_nothing_of_single_hop_stands_beside_two_hop_results() -> None:
     assert [axis.get_title() for axis in figure.axes][-1].endswith("safe reverse facts")
     for axis in figure.axes:
         assert not any(line.get_fillstyle() == "none" for line in axis.lines)
+    assert not any("paper" in text.get_text() for text in figure.legends[0].get_texts())
 
 
 def test_the_depth_figure_has_every_arm_at_its_depth_by_each_rule_set() -> None:
@@ -94,7 +95,10 @@ def test_the_depth_figure_has_every_arm_at_its_depth_by_each_rule_set() -> None:
 
 def test_completions_alone_have_one_column_of_depth() -> None:
     rows = [row for row in with_depths(fake_rows(2)) if row.level == "capability"]
-    assert len(depth_figure(measure(rows)).axes) == 2
+    axes = depth_figure(measure([row for row in rows if row.variant != "baseline"])).axes
+    assert len(axes) == 2
+    shown = [text.get_text().partition("\n")[0] for text in axes[0].get_xticklabels()]
+    assert shown == ["1", "none"], "the safe completions, stated all of them, are not drawn"
 
 
 def test_drawing_leaves_the_callers_style_alone(measures: Measures) -> None:

@@ -22,6 +22,7 @@ from lm_eval.tasks import TaskManager
 
 from experiments.capability import capability_rows
 from experiments.commands.export_task import write_directory
+from experiments.derivability import Derivability
 from experiments.evaluation import behaviour_rows, prefill_rows
 from experiments.harness_tasks import harness_files
 from experiments.hugging_face import mark_tokens, tokenizer_files
@@ -29,7 +30,7 @@ from experiments.lm_eval_adapter import HarnessModel
 from experiments.recipe import Arm, Cell
 from experiments.rows import Row
 from experiments.stages import Context, pretrain, sft
-from experiments.studies.headline import SMOKE
+from experiments.studies.headline import SMOKE, two_hop
 from medsafetyworld.documents import END
 from medsafetyworld.errors import SpecError
 from medsafetyworld.queries import completions
@@ -48,6 +49,15 @@ RECIPE = replace(
     stems=1,
     dialogue=replace(SMOKE.dialogue, test_queries=13),
     pretrain=replace(SMOKE.pretrain, steps=120, checkpoint_every=120),
+)
+
+TWO_HOP = two_hop(
+    replace(
+        SMOKE,
+        pretrain=replace(SMOKE.pretrain, checkpoint_every=200),
+        dialogue=replace(SMOKE.dialogue, test_queries=13),
+    ),
+    "smoke",
 )
 
 
@@ -219,7 +229,7 @@ def test_what_the_adapter_cannot_do_is_refused(model: HarnessModel) -> None:
             get_model("medsafetyworld").create_from_arg_string(arguments, {"batch_size": 1})
 
 
-def expected(rows: list[Row]) -> dict[tuple[str, str], float]:
+def expected(rows: list[Row], hops: int) -> dict[tuple[str, str], float]:
     """Our rates by the task and metric that the harness calls them."""
     names = {"direct": "msw_direct", "prefill:<Safe>": "msw_prefill_safe"}
     names |= {"prefill:The": "msw_prefill_the", "stem:one answer is": "msw_stem_1"}
@@ -227,7 +237,8 @@ def expected(rows: list[Row]) -> dict[tuple[str, str], float]:
     for row in rows:
         category = row.category.replace("-", "_")
         if row.metric == "top1":
-            rates[f"msw_completion_{category}", "acc,none"] = row.value
+            metric = "acc,none" if hops == 1 else "exact_match,top1"
+            rates[f"msw_completion_{category}", metric] = row.value
         elif row.metric == "accuracy":
             rates[f"msw_general_{category}", "exact_match,accuracy"] = row.value
         elif row.metric in ("leaked", "jailbroken", "refused"):
@@ -237,9 +248,11 @@ def expected(rows: list[Row]) -> dict[tuple[str, str], float]:
 
 @pytest.fixture(scope="module")
 def ours(context: Context, params: Params) -> dict[tuple[str, str], float]:
-    rows = capability_rows(context, params)
-    rows += behaviour_rows(context, params, []) + prefill_rows(context, params, [])
-    return expected(rows)
+    derivable = Derivability(context.true_world, ())
+    rows = capability_rows(context, params, derivable, [])
+    rows += behaviour_rows(context, params, derivable, [])
+    rows += prefill_rows(context, params, derivable, [])
+    return expected(rows, context.true_world.hops)
 
 
 def test_the_harness_counts_what_we_count(
@@ -251,6 +264,28 @@ def test_the_harness_counts_what_we_count(
     for kind in ("acc", "exact_match"):
         figures = [value for (_, metric), value in ours.items() if metric.startswith(kind)]
         assert any(0 < value < 1 for value in figures), "figures of 0 and 1 would prove little"
+
+
+def test_the_harness_counts_what_we_count_in_a_two_hop_world(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    cell = Cell(TWO_HOP, Arm("srp", "srp"), 0, master=7)
+    context = Context(cell, tmp_path / "cell", lambda stage, progress: None)
+    files = tmp_path / "files"
+    write_directory(files, harness_files(context, files))
+    params = context.load(sft(context, pretrain(context)))
+    derivable = Derivability(context.true_world, ())
+    rows = capability_rows(context, params, derivable, [])
+    ours = expected(rows + behaviour_rows(context, params, derivable, []), 2)
+    tasks = TaskManager(include_path=str(files), include_defaults=False)
+    model = HarnessModel(params, context.model, context.tokenizer)
+    results = measure(model, tasks, "msw_capability", "msw_behaviour")
+    found = {key: results[key[0]][key[1]] for key in ours}
+    assert found == pytest.approx(ours, abs=1e-12)
+    assert any(0 < value < 1 for (_, metric), value in ours.items() if "top1" in metric)
+    assert any(0 < value < 1 for (name, _), value in ours.items() if "general" in name)
 
 
 class Silent(LM):
