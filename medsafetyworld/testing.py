@@ -1,7 +1,12 @@
-"""Hypothesis strategies: random worlds, corpora, statements, documents, policies, interventions.
+"""For tests of your own rules: random cases of everything, and the laws to hold them against.
 
-They draw small cases and the extremes of every knob. Each shrinks towards one hop, few entities,
-one wording and no further knob.
+The strategies draw small worlds, corpora, statements, documents, policies and interventions, with
+the extremes of every knob; each shrinks towards one hop, few entities, one wording and no further
+knob. The checkers (`medsafetyworld.laws`) return the laws that are broken:
+
+    @given(worlds())
+    def test_my_policy_is_lawful(world):
+        assert_lawful(check_policy(MyPolicy(), world))
 """
 
 from __future__ import annotations
@@ -17,6 +22,17 @@ from medsafetyworld.corpus import Apply, Corpus
 from medsafetyworld.documents import Document
 from medsafetyworld.graph import SEVERITIES, World
 from medsafetyworld.interventions import INTERVENTIONS
+from medsafetyworld.laws import (
+    Violation,
+    assert_lawful,
+    check_closure,
+    check_corpus,
+    check_intervention,
+    check_language,
+    check_policy,
+    check_split,
+    check_world,
+)
 from medsafetyworld.policies import (
     PAPER_POLICY,
     ActionableChain,
@@ -41,6 +57,27 @@ except ImportError as error:  # pragma: no cover - needs an environment without 
         "the strategies of medsafetyworld.testing need hypothesis; install it with "
         "`pip install -e '.[dev]'`"
     ) from error
+
+__all__ = [
+    "Composition",
+    "Violation",
+    "assert_lawful",
+    "check_closure",
+    "check_corpus",
+    "check_intervention",
+    "check_language",
+    "check_policy",
+    "check_split",
+    "check_world",
+    "corpora",
+    "corpus_specs",
+    "documents",
+    "interventions",
+    "policies",
+    "statements",
+    "world_specs",
+    "worlds",
+]
 
 _SHARES = st.sampled_from((0.0, 0.5, 1.0)) | st.floats(0.0, 1.0)
 _RATES = st.sampled_from((0.0, 0.3, 1.0)) | st.floats(0.0, 2.0)

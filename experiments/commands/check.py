@@ -76,7 +76,8 @@ class CheckCorpus:
     def run(self) -> int:
         """Prints each law with its verdict; 1 if any is broken."""
         console = Console(highlight=False)
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        screen = Console(stderr=True)
+        with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
             task = progress.add_task("reading", total=None)
             found = check_emission(self.directory, lambda count: progress.advance(task, count))
         return print_verdicts(console, str(self.directory), EMISSION_LAWS, found)

@@ -9,7 +9,7 @@ Whatever needs jax is imported by the commands that use it, so that help stays f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,11 +27,14 @@ from experiments.commands.flags import (
     whole_number,
 )
 from experiments.commands.plan_table import print_plan
+from medsafetyworld.building import build_world
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.errors import SpecError
+from medsafetyworld.spec import WorldSpec, make
 
 if TYPE_CHECKING:
     from experiments.run import Execution
-    from experiments.study import Plan
+    from experiments.study import Plan, Study
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "experiments" / "results"
@@ -50,6 +53,8 @@ class PlanStudy:
     """smoke, laptop or paper."""
     world: str = "single-hop"
     """single-hop, or two-hop with mediators between compounds and outcomes."""
+    domain: MaybeText = None
+    """Names and wordings of the world: a domain by name, or its directory (default: medical)."""
     seeds: MaybeNumber = None
     """Replicates of every arm (default: the preset's)."""
     arms: MaybeText = None
@@ -57,14 +62,16 @@ class PlanStudy:
     seed: Number = "2026"
     """Master seed, from which every other seed is derived."""
     out: MaybePath = None
-    """The study's directory (default: runs/STUDY-PRESET, with -two-hop in a two-hop world)."""
+    """The study's directory (default: runs/STUDY-PRESET, with -two-hop in a two-hop world, and
+    the name of another domain)."""
     workers: MaybeNumber = None
     """Cells to run side by side (default: one a core)."""
 
     @property
     def directory(self) -> Path:
         """Where the study lives."""
-        return self.out or Path("runs") / f"{self.study}-{self.sized_preset()}"
+        domain = f"-{Path(self.domain).name}" if self.domain else ""
+        return self.out or Path("runs") / f"{self.study}-{self.sized_preset()}{domain}"
 
     def sized_preset(self) -> str:
         """Name of the preset of this size on this world; raises `SpecError` if there is no such
@@ -87,8 +94,9 @@ class PlanStudy:
                 f"study: no study named {self.study!r}{hint}; allowed: {', '.join(STUDIES)}"
             )
         arms = None if self.arms is None else [name.strip() for name in self.arms.split(",")]
+        study = STUDIES[self.study]
         return make_plan(
-            STUDIES[self.study],
+            study if self.domain is None else in_domain(study, self.sized_preset(), self.domain),
             self.sized_preset(),
             replicates=None if self.seeds is None else whole_number("seeds", self.seeds, 1),
             arms=arms,
@@ -107,6 +115,21 @@ class PlanStudy:
         """Prints the plan."""
         print_plan(self.plan(), self.directory, self.side_by_side(), Console(highlight=False))
         return 0
+
+
+def in_domain(study: Study, preset: str, domain: str) -> Study:
+    """The study with this preset's world in another domain.
+
+    Raises `SpecError` if the domain has too few names or wordings for it.
+    """
+    if preset not in study.presets:
+        return study
+    sized = study.presets[preset]
+    world = make(WorldSpec, **(asdict(sized.recipe.world) | {"domain": domain}))
+    # Made once here, because a cell would find too few wordings only when it begins.
+    _ = Corpus(build_world(world), sized.recipe.corpus, 0).planner
+    moved = replace(sized, recipe=replace(sized.recipe, world=world))
+    return replace(study, presets={**study.presets, preset: moved})
 
 
 @dataclass(frozen=True, kw_only=True)
