@@ -51,7 +51,7 @@ $(INTEROP): experiments/constraints-interop.txt | $(READY)
 # which is installed by itself.
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
   --no-annotate --no-emit-index-url
-EXTRAS := dev hf lens lm-eval attack-check cluster track
+EXTRAS := dev hf lens lm-eval attack-check cluster track parquet
 lock: $(READY)
 	printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra dev -o experiments/constraints.txt
 	printf "transformers>=5\npillow>=13\ntorch ; sys_platform == 'never'\n" > $(VENV)/overrides.txt

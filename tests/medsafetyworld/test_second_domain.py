@@ -146,7 +146,7 @@ def test_every_malformed_file_is_one_sentence_that_names_it(name: str, tmp_path:
     file = copy / f"{name}.json"
     whole = json.loads(file.read_text())
     for path in places(whole):
-        for value in (None, [], {}, "a  b", places):
+        for value in (None, [], "a  b", places):
             if value is places and not (path and isinstance(path[-1], str)):
                 continue
             content = changed(whole, path, value)
