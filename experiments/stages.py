@@ -29,6 +29,7 @@ from medsafetyworld.dialogues import (
     with_reflections,
 )
 from medsafetyworld.judge import CorpusReading, read_corpus
+from medsafetyworld.policy_data import content_hash
 from medsafetyworld.seeds import derive, permute
 from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
 from tiny_models.config import ModelConfig, TrainConfig, preset
@@ -119,7 +120,7 @@ def pretrain_inputs(context: Context) -> dict[str, Any]:
         "world": context.world.content_hash,
         "corpus": asdict(cell.corpus_spec),
         "interventions": list(cell.variant.pretraining),
-        "policy": cell.arm.policy,
+        "policy": content_hash(cell.variant.policy),
         # Arms without reflections share their pretraining whatever shape reflections have.
         "reflection": asdict(cell.recipe.reflection)
         if "reflect" in cell.variant.pretraining

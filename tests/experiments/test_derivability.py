@@ -79,6 +79,20 @@ def test_a_forward_question_is_as_deep_as_its_nearest_effect() -> None:
     assert [depth["association"] for depth in found] == ["0", "none", "none"]
 
 
+def test_of_several_answers_the_nearest_counts() -> None:
+    world = cell("baseline").worlds()[0]
+    probe = next(
+        probe
+        for probe in completions(world, RECIPE.corpus, True)
+        if sum(len(way) == 1 for way in world.ways[probe.outcome]) > 1
+    )
+    first, second, *_ = sorted(way for way in world.ways[probe.outcome] if len(way) == 1)
+    far = state(Direction.FORWARD, edge(first, probe.outcome))
+    near = state(Direction.REVERSE, edge(second, probe.outcome))
+    for stated, depth in (([far], "1"), ([far, near], "0")):
+        assert Derivability(world, stated).of_completion(probe)["logic"] == depth
+
+
 def test_rows_by_depth_part_the_prompts_and_keep_the_hits() -> None:
     hits = [True, False, True, True]
     found = [

@@ -8,7 +8,6 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from corpus_cases import CORPORA, MIXED, NOTES, SMOKE, TWO_HOP, changed, edges_stated, key_of, some
 from hypothesis import given, settings
 
 from medsafetyworld.building import build_world
@@ -18,6 +17,8 @@ from medsafetyworld.reading import read
 from medsafetyworld.semantics import Chain, Direction
 from medsafetyworld.spec import CorpusSpec
 from medsafetyworld.testing import corpora, worlds
+
+from corpus_cases import CORPORA, MIXED, NOTES, SMOKE, TWO_HOP, changed, edges_stated, key_of, some
 
 DOCUMENTS = list(SMOKE.documents(0))
 SINGLE_HOP_NOTES = worlds(max_compounds=6, max_outcomes=4, max_hops=1).flatmap(

@@ -10,7 +10,6 @@ from itertools import islice, pairwise
 
 import numpy as np
 import pytest
-from corpus_cases import CORPORA, EVERY_KIND, MIXED, SMOKE, TWO_HOP, some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +25,8 @@ from medsafetyworld.semantics import Direction, Statement
 from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, CorpusSpec
 from medsafetyworld.testing import corpora, worlds
 from medsafetyworld.tokenizer import build_tokenizer
+
+from corpus_cases import CORPORA, EVERY_KIND, MIXED, SMOKE, TWO_HOP, some
 
 TOKENIZER = build_tokenizer(SMOKE.world, SMOKE.spec)
 DOCUMENTS = list(SMOKE.documents(0))

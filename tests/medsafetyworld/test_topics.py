@@ -7,13 +7,14 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from corpus_cases import CORPORA, EVERY_KIND, MIXED, TWO_HOP, changed, some
 from hypothesis import given, settings
 
 from medsafetyworld.corpus import Corpus
 from medsafetyworld.domain import KINDS
 from medsafetyworld.reading import mentions
 from medsafetyworld.semantics import Direction, Statement
+
+from corpus_cases import CORPORA, EVERY_KIND, MIXED, TWO_HOP, changed, some
 
 
 @given(CORPORA)
