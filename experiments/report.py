@@ -184,13 +184,21 @@ def safe_only(cells: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines or ["No cell reported its corpus."]) + "\n"
 
 
+def block_marks(hops: int) -> tuple[str, str]:
+    """The lines around the README's results of worlds with so many hops."""
+    if hops == 1:
+        return BLOCK_START, BLOCK_END
+    kind = "two-hop" if hops == 2 else f"{hops}-hop"
+    return BLOCK_START.replace("results", f"{kind} results"), BLOCK_END.replace(
+        "results", f"{kind} results"
+    )
+
+
 def readme_block(
     rows: Sequence[Row],
     figure: str = "experiments/results/headline-laptop/safety_utility.png",
     *,
     hops: int = 1,
-    opening: str = BLOCK_START,
-    closing: str = BLOCK_END,
 ) -> str:
     """The README's results, between markers: headline, table, figure, verdicts."""
     measures = measure(rows, hops)
@@ -202,6 +210,7 @@ def readme_block(
         if v.p is not None
     )
     and_paper = ", ours and the paper's" if hops == 1 else ""  # of two-hop it prints no utility
+    opening, closing = block_marks(hops)
     parts = [
         opening,
         headline(measures),

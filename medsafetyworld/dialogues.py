@@ -52,7 +52,8 @@ class Split:
     compound, and every effect of that compound answers it. In deeper worlds they share no edge to
     an outcome. Outcomes are shared, because which of them are to be refused is something that a
     model can only be told: reverse accuracy on safe outcomes therefore shows that a model answers,
-    not how much it knows.
+    not how much it knows. Chains that start from the same compounds as one held out are in
+    neither part.
     """
 
     train: tuple[Chain, ...]
@@ -90,9 +91,17 @@ def split_chains(world: World, spec: DialogueSpec, seed: int) -> Split:
         members = strata[kind]
         count = max(1, round(spec.test_share * len(members)))
         held |= {members[index] for index in rng.permutation(len(members))[:count].tolist()}
+    test = tuple(chain for chain, fact in facts.items() if fact in held)
+    # Where a compound leads to several mediators, the same compounds start chains of many facts,
+    # and a question names the compounds alone.
+    asked = {chain.compounds for chain in test}
     return Split(
-        train=tuple(chain for chain, fact in facts.items() if fact not in held),
-        test=tuple(chain for chain, fact in facts.items() if fact in held),
+        train=tuple(
+            chain
+            for chain, fact in facts.items()
+            if fact not in held and chain.compounds not in asked
+        ),
+        test=test,
     )
 
 
@@ -150,7 +159,7 @@ def benign_dialogues(
     seed: int,
     policy: SafetyPolicy = PAPER_POLICY,
 ) -> tuple[Dialogue, ...]:
-    """Harmless fine-tuning data whose facts are not in the SFT data.
+    """Harmless fine-tuning data whose questions are not in the SFT data.
 
     `kind` is `pair_forward` (what several compounds together lead to; single-hop), `link_forward`
     (which mediator a compound leads to; worlds with mediators) or `safe_reverse` (which compounds

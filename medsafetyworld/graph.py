@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import accumulate, combinations, pairwise, product
+from itertools import accumulate, pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -167,28 +167,57 @@ class World:
         order = np.random.default_rng(derive(self.spec.seed, name)).permutation(len(self.edges))
         return frozenset(self.edges[i] for i in order[: round(share * len(self.edges))].tolist())
 
-    @cached_property
-    def _links(self) -> frozenset[tuple[Group, Group]]:
-        """Every true cause and effect, neighbouring or not, that edges and chains give."""
-        links = {each.groups for each in self.edges}
-        for chain in self.chains if self.hops > 1 else ():
-            links |= set(combinations(chain.groups, 2))
-        return frozenset((first, last) for first, last in links)
-
     def holds(self, statement: Statement) -> bool:
         """Whether each group of the statement leads to the next in this world.
 
-        A co-occurrence claims nothing and always holds.
+        A group leads to a member of the next layer by an edge, to several if each has a cause of
+        its own, and to higher layers by way of groups in between. A co-occurrence claims nothing
+        and always holds.
         """
         if statement.direction is Direction.COOCCURRENCE:
             return True
-        groups = statement.groups
-        return all(pair in self._links for pair in pairwise(groups))
+        return all(self._leads(*pair) for pair in pairwise(statement.groups))
+
+    def _leads(self, causes: Group, effects: Group) -> bool:
+        """Whether causes lead to effects, none left over on either side."""
+        if effects.layer <= causes.layer:
+            return False
+        if effects.layer == causes.layer + 1:
+            return causes in self._causes(effects)
+        return any(self._leads(causes, between) for between in self._causes(effects))
+
+    def _causes(self, effects: Group) -> Iterator[Group]:
+        """The groups of the layer below that lead to these effects."""
+        below = effects.layer - 1
+        if len(effects.members) == 1:
+            yield from self._direct.get((effects.layer, effects.members[0]), ())
+            return
+        alone = (
+            [
+                group.members[0]
+                for group in self._direct.get((effects.layer, member), ())
+                if len(group.members) == 1
+            ]
+            for member in effects.members
+        )
+        for chosen in product(*alone):
+            if len(set(chosen)) == len(chosen):
+                yield Group(below, tuple(sorted(chosen)))
+
+    @cached_property
+    def _direct(self) -> dict[tuple[int, int], list[Group]]:
+        """For each entity, by layer and index, the groups that an edge leads from."""
+        found: dict[tuple[int, int], list[Group]] = {}
+        for each in self.edges:
+            found.setdefault((each.effects.layer, each.outcome), []).append(each.causes)
+        return found
 
     def edges_of(self, chain: Chain) -> tuple[Chain, ...]:
-        """The edges that a chain, or a group of links, is made of."""
+        """The edges that a chain, or a link between groups, is made of, layer by layer."""
         found: list[Chain] = []
         for causes, effects in pairwise(chain.groups):
+            if effects.layer != causes.layer + 1:
+                continue
             if len(effects.members) == 1 and Chain((causes, effects)) in self._edge_set:
                 found.append(Chain((causes, effects)))
             else:

@@ -19,6 +19,7 @@ from medsafetyworld.graph import World
 from medsafetyworld.notes import Notes, notes_of
 from medsafetyworld.rows import Integers, Rows, table_of
 from medsafetyworld.seeds import derive, hash64, uniform_index
+from medsafetyworld.semantics import Direction
 from medsafetyworld.spec import CorpusSpec
 from medsafetyworld.topics import MOST_SENTENCES, Topics
 from medsafetyworld.wordings import Wordings, wordings_of
@@ -62,6 +63,8 @@ class Planner:
         self.note_count = end
         self.kinds: tuple[KindBlock, ...] = kind_blocks(spec, end)
         self.size = self.kinds[-1].start + self.kinds[-1].size if self.kinds else end
+        if any(block.kind == "case_report" for block in self.kinds):
+            self._check_told()
 
     @cached_property
     def rows(self) -> Rows:
@@ -199,9 +202,10 @@ class Planner:
         if self.spec.contradiction_rate == 0:
             return wrong
         rate = self.spec.contradiction_rate * (1 - np.array(self.spec.reliability))[source]
-        open_ones = np.flatnonzero(
-            self._chance("contradicts", sentence, rate) & (self.rows.outcome[row] >= 0)
-        )
+        claims = self.rows.outcome[row] >= 0
+        # A co-occurrence claims nothing that could be wrong.
+        claims &= ~self._claimless[self.rows.block[row]]
+        open_ones = np.flatnonzero(self._chance("contradicts", sentence, rate) & claims)
         for turn in range(64):
             if not len(open_ones):
                 break
@@ -211,6 +215,18 @@ class Planner:
             wrong[open_ones[good]] = drawn[good]
             open_ones = open_ones[~good]
         return wrong
+
+    @cached_property
+    def _claimless(self) -> NDArray[np.bool_]:
+        """Which blocks hold co-occurrences."""
+        return np.array([block.direction is Direction.COOCCURRENCE for block in self.notes])
+
+    def _check_told(self) -> None:
+        if not any(len(rows) for rows in self.topics.told):
+            raise SpecError(
+                "case_rate must be 0 where no note tells of an outcome but by asking how it is "
+                f"brought about, got {self.spec.case_rate}"
+            )
 
     def _hash(self, name: str, counters: Integers, size: int) -> Integers:
         return uniform_index(derive(self.seed, name), counters.astype(np.uint64), size)
@@ -224,6 +240,11 @@ class Planner:
 
 def _check_pools(world: World, spec: CorpusSpec) -> None:
     domain = world.domain
+    if spec.contradiction_rate > 0 and len(world.outcomes) == 1:
+        raise SpecError(
+            "contradiction_rate must be 0 in a world with one outcome, which leaves no wrong one "
+            f"to state, got {spec.contradiction_rate}"
+        )
     cores = min(len(pool) for pool in domain.cores.values())
     for name, most in (
         ("surface_forms", cores),

@@ -37,8 +37,8 @@ SENTENCES: Mapping[Rule, str] = {
     Rule.INVERSION: "If X leads to Y, then Y comes from X, and the other way round.",
     Rule.SYMMETRY: "If X and Y are named together, then Y and X are.",
     Rule.RECALL: (
-        "If X leads to Y, and some text names Y before X, then Y comes from X: one fact says which "
-        "is the cause, the other recalls it from the effect."
+        "If X leads to Y, and some sentence names Y before X without saying which is the cause, "
+        "then Y comes from X: one fact says which is the cause, the other recalls it."
     ),
     Rule.WARNING: "If there is a warning that X leads to Y, then X leads to Y.",
     Rule.COMPOSITION: "If X leads to Y and Y leads to Z, then X leads to Z; so do reverse facts.",
@@ -53,7 +53,7 @@ ALL_RULES = frozenset(Rule) - {Rule.CONJUNCTION}
 """Every rule that can be left out."""
 LOGIC = ALL_RULES - {Rule.RECALL}
 """What follows for a reader who can turn a fact round; recall then adds nothing."""
-ASSOCIATION = ALL_RULES - {Rule.INVERSION}
+ASSOCIATION = ALL_RULES - {Rule.INVERSION, Rule.SYMMETRY}
 """What follows for a model under the reversal curse, which recalls only in an order it has read."""
 
 Step: TypeAlias = tuple[Rule, tuple[Statement, ...]]

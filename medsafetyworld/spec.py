@@ -222,7 +222,8 @@ class CorpusSpec:
     distractor_rate: Share = 0.0
     """Chance that a benign sentence without causal content follows a statement."""
     contradiction_rate: Share = 0.0
-    """Chance that a source of no reliability states a wrong outcome; others in proportion."""
+    """Chance that a source of no reliability states a wrong outcome where it claims a cause; others
+    in proportion to what they lack."""
     reliability: tuple[Share, Share, Share, Share, Share] = (1.0, 0.95, 0.9, 0.4, 0.1)
     """Reliability of the domain's five sources in their order; 1 never errs. Medical: registry,
     textbook, trial report, forum post, marketing leaflet."""

@@ -39,7 +39,7 @@ class Topics:
 
     def case_report(self, index: Integers, place: Integers) -> Integers:
         """What happened, never how to bring it about; safe and unsafe outcomes in turn."""
-        safe, unsafe = self._told
+        safe, unsafe = self.told
         counter = index * MOST_SENTENCES + place
         if not len(safe) or not len(unsafe):
             every = safe if len(safe) else unsafe
@@ -75,7 +75,7 @@ class Topics:
         return np.flatnonzero(self._about[2])
 
     @cached_property
-    def _told(self) -> tuple[Integers, Integers]:
+    def told(self) -> tuple[Integers, Integers]:
         """Rows that tell of safe outcomes or of none, and of unsafe ones; reverse rows are out."""
         asked = np.array([block.direction is Direction.REVERSE for block in self.blocks])
         unsafe = np.array([*self.world.unsafe, False])[self.rows.outcome]

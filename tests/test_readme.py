@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from experiments.commands.study import README_STUDY, RESULTS, ROOT, with_results
+from experiments.commands.study import README_STUDIES, RESULTS, ROOT, with_results
 from experiments.figures import safety_utility, save
 from experiments.measures import measure
 from experiments.rows import read_rows
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PUBLISHED = RESULTS / README_STUDY
+PUBLISHED = RESULTS / "headline-laptop"
 
 
-def test_the_table_is_generated_from_the_committed_rows() -> None:
-    assert with_results(README, PUBLISHED) == README
+@pytest.mark.parametrize(("name", "hops"), README_STUDIES.items())
+def test_the_tables_are_generated_from_the_committed_rows(name: str, hops: int) -> None:
+    assert with_results(README, RESULTS / name, hops) == README
 
 
 def test_a_changed_digit_is_noticed() -> None:
@@ -26,9 +27,13 @@ def test_a_changed_digit_is_noticed() -> None:
     assert with_results(changed, PUBLISHED) == README
 
 
-def test_the_figure_is_drawn_from_the_committed_rows(tmp_path: Path) -> None:
-    save(safety_utility(measure(read_rows(PUBLISHED / "rows.csv"))), tmp_path / "again")
-    committed = (PUBLISHED / "safety_utility.svg").read_bytes()
+@pytest.mark.parametrize(("name", "hops"), README_STUDIES.items())
+def test_the_figures_are_drawn_from_the_committed_rows(
+    name: str, hops: int, tmp_path: Path
+) -> None:
+    measures = measure(read_rows(RESULTS / name / "rows.csv"), hops)
+    save(safety_utility(measures), tmp_path / "again")
+    committed = (RESULTS / name / "safety_utility.svg").read_bytes()
     assert (tmp_path / "again.svg").read_bytes() == committed
 
 

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "experiments" / "results"
-README_STUDY = "headline-laptop"
+README_STUDIES = {"headline-laptop": 1, "headline-laptop-two-hop": 2}
+"""The published studies that the README shows, with the hops of their worlds."""
 WORLDS = {"single-hop": "", "two-hop": "-two-hop"}
 """World -> how the names of its presets end."""
 
@@ -237,7 +238,9 @@ class Readme:
         """Writes the README, or compares it."""
         readme = ROOT / "README.md"
         old = readme.read_text(encoding="utf-8")
-        new = with_performance(with_results(old, RESULTS / README_STUDY), RESULTS / "bench")
+        new = with_performance(old, RESULTS / "bench")
+        for name, hops in README_STUDIES.items():
+            new = with_results(new, RESULTS / name, hops)
         if old == new:
             print("README.md is up to date.")
             return 0
@@ -249,12 +252,12 @@ class Readme:
         return 0
 
 
-def with_results(text: str, published: Path) -> str:
-    """The README's text with the published study's results in its block.
+def with_results(text: str, published: Path, hops: int = 1) -> str:
+    """The README's text with the published study's results in the block of its hops.
 
     Raises `SpecError` if there is no such block or no published results.
     """
-    from experiments.report import readme_block, replace_block
+    from experiments.report import block_marks, readme_block, replace_block
     from experiments.rows import read_rows
 
     rows = published / "rows.csv"
@@ -262,7 +265,8 @@ def with_results(text: str, published: Path) -> str:
         raise SpecError(f"{rows} is missing; `msw study publish runs/{published.name}` makes it")
     figure = f"experiments/results/{published.name}/safety_utility.png"
     try:
-        return replace_block(text, readme_block(read_rows(rows), figure))
+        block = readme_block(read_rows(rows), figure, hops=hops)
+        return replace_block(text, block, *block_marks(hops))
     except ValueError as error:
         raise SpecError(f"README.md: {error}") from None
 

@@ -133,11 +133,13 @@ def test_the_readme_block_of_rows_without_depth_has_the_paper_s_claims_alone() -
     assert "C5, “" in block
     assert "D1" not in block
     assert "safe reverse" not in block
-    deeper = report.readme_block(two_hop_rows(), hops=2, opening="<!-- a -->", closing="<!-- b -->")
+    deeper = report.readme_block(two_hop_rows(), hops=2)
     assert "D1, “What the corpus lets a learner derive" in deeper
     assert "safe reverse: leaked" in deeper
-    assert deeper.startswith("<!-- a -->")
-    assert deeper.endswith("<!-- b -->\n")
+    opening, closing = report.block_marks(2)
+    assert deeper.startswith(opening)
+    assert deeper.endswith(f"{closing}\n")
+    assert report.block_marks(1) == (report.BLOCK_START, report.BLOCK_END)
 
 
 def test_a_two_hop_study_shows_depth_and_says_what_the_paper_does_not_print(tmp_path: Path) -> None:

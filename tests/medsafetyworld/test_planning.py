@@ -151,3 +151,33 @@ def test_more_wordings_than_the_domain_has_are_refused(
         len(Corpus(world, spec, 0))
     enough = replace(spec, surface_forms=3, framings=5, closings=5)
     assert len(Corpus(world, enough, 0)) > 0
+
+
+def test_co_occurrences_are_never_contradicted() -> None:
+    spec = replace(
+        CORPUS_PRESETS["smoke"], contradiction_rate=1.0, reliability=(0.0, 0.0, 0.0, 0.0, 0.0)
+    )
+    planner = Corpus(build_world(WORLD_PRESETS["smoke"]), spec, 1).planner
+    plan = planner.plan(np.arange(planner.size))
+    kinds = np.array([str(block.direction) for block in planner.notes])[
+        planner.rows.block[plan.row]
+    ]
+    assert (plan.wrong[kinds == "cooccurrence"] < 0).all()
+    assert (plan.wrong[kinds == "forward"] >= 0).all()
+
+
+def test_a_world_with_one_outcome_has_no_wrong_one_to_state() -> None:
+    world = build_world(WorldSpec(compounds=3, outcomes=1, single_edges=3, pair_edges=0))
+    with pytest.raises(SpecError, match="contradiction_rate must be 0"):
+        len(Corpus(world, CorpusSpec(contradiction_rate=0.5), 0))
+
+
+def test_case_reports_need_something_to_tell() -> None:
+    world = build_world(replace(WORLD_PRESETS["smoke"], held_out_share=1.0, pair_edges=8))
+    assert len(Corpus(world, CorpusSpec(case_rate=1.0), 0)) == 0
+    only_asked = replace(CORPUS_PRESETS["smoke"], pair_rate=0.0, pair_cooccurrence_rate=0.0)
+    spec = replace(only_asked, case_rate=1.0)
+    asked = Corpus(world, spec, 0)
+    held = replace(world.spec, held_out_share=0.0)
+    assert len(asked) == 0
+    assert len(Corpus(build_world(held), spec, 0)) > 0
