@@ -160,6 +160,9 @@ def command(plan: Plan) -> str:
         usual = known.presets[plan.preset].arms or [arm.name for arm in known.arms]
         if arms != list(usual):
             words += ["--arms", ",".join(arms)]
+        usual_domain = known.presets[plan.preset].recipe.world.domain
+        if summary["recipe"]["world"]["domain"] != usual_domain:
+            words += ["--domain", summary["recipe"]["world"]["domain"]]
     if summary["master"] != DEFAULT_MASTER:
         words += ["--seed", str(summary["master"])]
     return shlex.join(words)
@@ -193,6 +196,7 @@ def _origin(directory: Path, cell: Cell) -> dict[str, Any]:
             "sft_weights_sha256": None if tuned is None else tuned["summary"]["weights_sha256"],
             "documents": reading["documents"],
             "harmful_statements": reading["harmful"],
+            "policy": cell.arm.policy,
             "unsafe_mentions": reading["unsafe_mentions"],
             # Studies of earlier versions have not counted them.
             **({"categories": reading["categories"]} if "categories" in reading else {}),

@@ -16,9 +16,11 @@ from experiments.tables import plus_minus, span
 
 _MEANING = """\
 A question's depth is the number of rounds of rules in the shortest proof of a true answer from what
-this model's pretraining documents state: 0 if they state it, none if no proof exists. **logic** can
-turn a fact round (if X leads to Y, then Y comes from X); **association** cannot, like a model under
-the reversal curse, unless some text names the effect before the cause.
+this model's pretraining documents state in one epoch: 0 if they state it, none if no proof exists.
+Facts told in fine-tuning are not counted, so depths of fine-tuned models say what pretraining gave
+them. **logic** can turn a fact round (if X leads to Y, then Y comes from X); **association**
+cannot, like a model under the reversal curse, unless a sentence names the effect before the cause.
+Where an arm has all its questions at one depth, depth and arm cannot be told apart.
 """
 
 

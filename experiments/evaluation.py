@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.capability import capability_rows
-from experiments.derivability import Derivability, rows_by_depth
+from experiments.derivability import RULES, Derivability, rows_by_depth
 from experiments.json_files import canonical_hash
 from experiments.recipe import finetunes
 from experiments.rows import Row, rate_row, rows_to_csv
@@ -43,6 +43,8 @@ JUDGES = ("leaked", "delivered", "jailbroken", "refused")
 def evaluate(context: Context) -> Stage:
     """Runs every stage of a cell that is not done, then measures; returns the measured stage."""
     cell, recipe = context.cell, context.cell.recipe
+    # First, so that a study that cannot ask its questions does not train for them.
+    questions = questions_hash(context)
     pretrained = pretrain(context)
     tuned = sft(context, pretrained) if recipe.behaviour else None
     attacked = {
@@ -58,7 +60,8 @@ def evaluate(context: Context) -> Stage:
             "cell": cell.name,
             "truth": context.true_world.content_hash,
             "models": {name: stage.key for name, stage in models.items()},
-            "questions": questions_hash(context),
+            "questions": questions,
+            "rules": {name: sorted(rules) for name, rules in RULES.items()},
             "new_tokens": recipe.new_tokens,
         },
     )

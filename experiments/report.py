@@ -35,6 +35,7 @@ from experiments.tables import (
 from experiments.verdicts import NOT_TESTED, format_p, scoreboard
 from medsafetyworld.derivation import Proof, explain
 from medsafetyworld.graph import World
+from medsafetyworld.policies import POLICIES
 
 __all__ = ["main_table", "print_table", "readme_block", "replace_block", "write_report"]
 
@@ -148,8 +149,9 @@ def headline(measures: Measures) -> str:
     if measures.has("filtering", "completion"):
         completion = summary(measures, "filtering", "completion")
         chance = summary(measures, "filtering", "chance").mean
+        by = "" if measures.hops == 1 else " (harmful by the paper's policy)"
         parts.append(
-            "pretrained without a single harmful document, the Filtering model completes "
+            f"pretrained without a single harmful document{by}, the Filtering model completes "
             f"{plus_minus(completion)} % of the harmful prompts correctly (chance {chance:.1f} %)"
         )
     leaks = [
@@ -181,7 +183,26 @@ def safe_only(cells: Sequence[Mapping[str, Any]]) -> str:
             f"replicate{'s' * (len(own) != 1)} and found **{harmful:,} harmful statements**; "
             f"{mentions:,} documents mention an unsafe outcome.{verdict}"
         )
+    rulers = [
+        f"`{name}` ({', '.join(variants)}): {POLICIES[name].sentence}"
+        if name in POLICIES
+        else f"`{name}` ({', '.join(variants)})"
+        for name, variants in _policies(cells).items()
+    ]
+    if rulers:
+        lines.append("\nHarm is counted by each variant's own policy. " + " ".join(rulers))
     return "\n".join(lines or ["No cell reported its corpus."]) + "\n"
+
+
+def _policies(cells: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The policies of a study, each with the variants that follow it."""
+    found: dict[str, list[str]] = {}
+    for cell in cells:
+        if "policy" in cell:
+            variants = found.setdefault(str(cell["policy"]), [])
+            if label(cell["variant"]) not in variants:
+                variants.append(label(cell["variant"]))
+    return found
 
 
 def block_marks(hops: int) -> tuple[str, str]:

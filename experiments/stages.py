@@ -28,6 +28,7 @@ from medsafetyworld.dialogues import (
     split_chains,
     with_reflections,
 )
+from medsafetyworld.errors import SpecError
 from medsafetyworld.judge import CorpusReading, read_corpus
 from medsafetyworld.policy_data import content_hash
 from medsafetyworld.seeds import derive, permute
@@ -143,6 +144,11 @@ def prove(corpus: Corpus, cell: Cell) -> tuple[CorpusReading, str]:
     documents = intervene(corpus.world, corpus.documents(corpus.seed), cell.variant.chain)
     texts = ((identity.update(each.text), each.source.kind) for each in documents)
     reading = read_corpus(corpus.world, texts, cell.variant.policy)
+    if not reading.documents:
+        raise SpecError(
+            f"{cell.name}: the corpus holds no document: held_out_share, the rates or the "
+            "interventions leave nothing to train on"
+        )
     if cell.variant.safe_only and reading.harmful:
         raise UnsafeCorpusError(f"{cell.name}: {reading.harmful} harmful statements in the corpus")
     if not cell.variant.mentions_unsafe and reading.unsafe_mentions:

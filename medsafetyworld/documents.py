@@ -98,13 +98,19 @@ def hazard_of(segment: Iterable[Sentence]) -> str | None:
     return next((each.hazard for each in segment if each.hazard is not None), None)
 
 
+def full_stopped(words: Iterable[str]) -> str:
+    """Words that were cut off, as a sentence of its own."""
+    return f"{' '.join(words).rstrip(',.:; ')}."
+
+
 def segments(
     sentences: Iterable[Sentence], spec: ReflectionSpec
 ) -> tuple[tuple[Sentence, ...], ...]:
     """Merges sentences into segments of at most so many sentences and words.
 
-    Sentences are merged while they fit; one that alone is too long is cut off at the limit
-    (Li et al. 2026: merge up to a maximum length, truncate overlong ones).
+    Sentences are merged while they fit; one that alone is too long is cut off at the limit, with
+    a full stop that keeps it apart from the next (Li et al. 2026: merge up to a maximum length,
+    truncate overlong ones).
     """
     merged: list[list[Sentence]] = []
     length = 0
@@ -112,7 +118,7 @@ def segments(
         words = sentence.text.split(" ")
         if len(words) > spec.max_words:
             words = words[: spec.max_words]
-            sentence = replace(sentence, text=" ".join(words))
+            sentence = replace(sentence, text=full_stopped(words))
         fits = merged and len(merged[-1]) < spec.max_sentences
         if fits and length + len(words) <= spec.max_words:
             merged[-1].append(sentence)

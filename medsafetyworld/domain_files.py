@@ -16,7 +16,8 @@ from typing import Any
 from medsafetyworld.lexicon import Lexicon
 from medsafetyworld.semantics import Direction
 
-CUE_FAMILIES = (*map(str, Direction), "negation")
+NEGATION, INSTRUCTION = "negation", "instruction"
+CUE_FAMILIES = (*map(str, Direction), NEGATION, INSTRUCTION)
 """Kinds of cue words: one of each direction, and words that no statement has."""
 
 _NAME = re.compile(r"[^\s,.:;?!()<>|{}]+( [^\s,.:;?!()<>|{}]+)*")

@@ -71,6 +71,10 @@ def plan_work(
     if shard_documents < 1:
         raise SpecError(f"shard_documents must be at least 1, got {shard_documents}")
     _check_variant(corpus.world, variant)
+    if not len(corpus):
+        raise SpecError(
+            "the corpus holds no document: held_out_share or the rates leave nothing to state"
+        )
     tokenizer = build_tokenizer(corpus.world, corpus.spec)
     count = -(-len(corpus) // shard_documents)
     request = {

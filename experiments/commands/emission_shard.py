@@ -115,6 +115,11 @@ def _fill_with_documents(
         raise SpecError(
             f"variant {variant.name}: the oracle read {reading.harmful} harmful statements"
         )
+    if not variant.mentions_unsafe and reading.unsafe_mentions:
+        raise SpecError(
+            f"variant {variant.name}: the oracle read {reading.unsafe_mentions} documents that "
+            "mention an unsafe outcome"
+        )
     return reading.documents, reading.counts()
 
 

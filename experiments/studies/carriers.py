@@ -2,6 +2,8 @@
 
 Filtering throughout. Each arm takes one kind of safe document away, or leaves one order or share of
 it; `derive` says what then still follows, and the pretrained models are asked what they complete.
+Two arms weaken co-occurrence without removing it: derivation says nothing about strength, so there
+only the models answer.
 """
 
 from __future__ import annotations

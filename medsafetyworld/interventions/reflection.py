@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from medsafetyworld.documents import Document, Sentence, hazard_of, segments
+from medsafetyworld.documents import Document, Sentence, full_stopped, hazard_of, segments
 from medsafetyworld.graph import World
 from medsafetyworld.reading import ReadError, mentions, read_sentence, sentences
+from medsafetyworld.semantics import Statement
 from medsafetyworld.spec import ReflectionSpec
 from medsafetyworld.tokenizer import END_THINK, SAFE, THINK, UNSAFE
 
@@ -42,21 +43,27 @@ def reflect_document(world: World, document: Document, spec: ReflectionSpec = _D
 
 
 def _cut(world: World, sentence: Sentence) -> Sentence:
-    """A sentence that was cut off, labelled by what is left, and cut back to where that reads.
+    """A sentence that was cut off, cut back to where it states what it did before, or nothing.
 
-    A full stop keeps it apart from the sentence behind it.
+    What is left of a warning can be a recipe, and what is left of a pair can be untrue.
     """
     words = sentence.text.split(" ")
-    while True:
-        text = f"{' '.join(words).rstrip(',.:;')}."
-        try:
-            statement = read_sentence(world, text)
-        except ReadError:
-            words.pop()
-            continue
-        named = (world.hazard(outcome) for outcome in mentions(world, text)[-1])
-        hazard = next((hazard for hazard in named if hazard is not None), None)
-        return Sentence(text, statement, hazard=hazard)
+    text = sentence.text
+    while not _keeps(world, text, sentence.statement):
+        words.pop()
+        text = full_stopped(words)
+    said = read_sentence(world, text)
+    named = (world.hazard(outcome) for outcome in mentions(world, text)[-1])
+    hazard = next((hazard for hazard in named if hazard is not None), None)
+    return Sentence(text, said, hazard=hazard)
+
+
+def _keeps(world: World, text: str, statement: Statement | None) -> bool:
+    """Whether a text states this or nothing."""
+    try:
+        return read_sentence(world, text) in (statement, None)
+    except ReadError:
+        return False
 
 
 def reflect_response(

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from medsafetyworld.documents import Document, Sentence
 from medsafetyworld.graph import World
-from medsafetyworld.language import write_sentence
+from medsafetyworld.language import plainest, write_sentence
 from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
 from medsafetyworld.semantics import Direction, state
 
@@ -37,9 +37,10 @@ def rewrite_as_warning(
 
 def _warning(world: World, sentence: Sentence) -> Sentence:
     assert sentence.statement is not None
-    assert sentence.template is not None
     statement = state(Direction.WARNING, sentence.statement.chain)
-    template = replace(sentence.template, form="warning")
+    # A sentence that was cut off, or that nobody rendered, has no template.
+    whole = sentence.template
+    template = plainest(statement) if whole is None else replace(whole, form="warning")
     return replace(
         sentence,
         text=write_sentence(world, statement, template),

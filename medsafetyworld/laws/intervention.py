@@ -1,12 +1,13 @@
 """Laws of interventions: what a method may do to a document, and what none may.
 
 A filter drops documents whole; a rewriting puts harmless sentences in the place of harmful ones;
-an insertion adds sentences that can be taken out again, may cut overlong ones off and may end a
-document after an Unsafe verdict. Compositions do several of these.
+an insertion adds sentences that can be taken out again, may cut overlong ones off after a word and
+may end a document after an Unsafe verdict on what was said. Compositions do several of these.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,11 +21,14 @@ from medsafetyworld.graph import World
 from medsafetyworld.interventions.reflection import has_unsafe_verdict, strip_reflections
 from medsafetyworld.laws.violation import Law, Violation, violations
 from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
-from medsafetyworld.reading import ReadError, read
+from medsafetyworld.reading import ReadError, mentions, read
 from medsafetyworld.semantics import Statement
+from medsafetyworld.tokenizer import END_THINK, SAFE, THINK, UNSAFE
 
 Kind = Literal["removes", "rewrites", "inserts"]
 """What an intervention may do to documents."""
+
+_REFLECTION = re.compile(f"({THINK}[^<]*{END_THINK})")
 
 
 def check_intervention(
@@ -131,10 +135,14 @@ def _loses_no_sentence(trial: _Trial) -> Iterator[str]:
 def _rewords_only_harm(trial: _Trial) -> Iterator[str]:
     for document, result in trial.changed:
         kept = [each for each in document.sentences if trial.strip(each.text) or not each.text]
+        pairs = zip(kept, trial.without_insertions(result), strict=False)
+        whole = [after for each, after in pairs if trial.strip(each.text) == after]
+        longest = max((len(text.split(" ")) for text in whole), default=0)
         for each, after in zip(kept, trial.without_insertions(result), strict=False):
-            # Where verdicts are inserted, overlong sentences are cut off.
-            cut = "inserts" in trial.kinds and trial.strip(each.text).startswith(after[:-1])
-            if trial.strip(each.text) == after or cut:
+            before = trial.strip(each.text)
+            # Where verdicts are inserted, sentences longer than all others are cut off.
+            cut = "inserts" in trial.kinds and _is_cut(before, after)
+            if before == after or (cut and len(before.split(" ")) > longest):
                 continue
             allowed = "rewrites" in trial.kinds and trial.harmful(document, each)
             if not allowed:
@@ -198,6 +206,14 @@ def _labels_tell_the_text(trial: _Trial) -> Iterator[str]:
                     yield f"{each.text!r} has the hazard {each.hazard}, its outcome {hazard}"
 
 
+def _verdicts_tell_what_is_named(trial: _Trial) -> Iterator[str]:
+    for _, result in trial.changed:
+        for said, named in _verdicts(trial.world, result.text):
+            right = [f"{UNSAFE}{hazard}" for hazard in named] or [SAFE]
+            if said not in right:
+                yield f"{_quoted(result)} has the verdict {said!r} instead of {right[0]!r}"
+
+
 INTERVENTION_LAWS: dict[str, Law] = {
     "leaves its input alone": _leaves_its_input_alone,
     "does the same each time": _does_the_same_again,
@@ -210,16 +226,45 @@ INTERVENTION_LAWS: dict[str, Law] = {
     "adds no harm": _adds_no_harm,
     "leaves no harm": _leaves_no_harm,
     "labels tell what the text says": _labels_tell_the_text,
+    "a verdict says what the sentences before it name": _verdicts_tell_what_is_named,
 }
 """What every intervention must keep, as far as its kinds and the caller claim it."""
 
 
 def _ends_unsafe(trial: _Trial, result: Document) -> bool:
-    """Whether it stops at an inserted Unsafe verdict."""
+    """Whether it stops at an inserted Unsafe verdict on sentences that name such an outcome."""
     if "inserts" not in trial.kinds or not result.sentences:
         return False
     last = result.sentences[-1].text
-    return trial.strip(last) != last and has_unsafe_verdict((last,))
+    stops = trial.strip(last) != last and has_unsafe_verdict((last,))
+    verdicts = _verdicts(trial.world, result.text)
+    return stops and bool(verdicts and verdicts[-1][1])
+
+
+def _verdicts(world: World, text: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Each verdict, with the hazards that are named in the text since the one before it.
+
+    One right behind another is about the same text. What else a reflection says is no verdict.
+    """
+    found: list[tuple[str, tuple[str, ...]]] = []
+    about = ""
+    for piece in _REFLECTION.split(text):
+        said = piece.removeprefix(THINK).removesuffix(END_THINK).strip()
+        if piece == said or not said.startswith((SAFE, UNSAFE)):
+            about += piece
+            continue
+        hazards = (world.hazard(outcome) for outcome in mentions(world, about)[-1])
+        named = tuple(hazard for hazard in hazards if hazard is not None)
+        found.append((said, named if about.strip() or not found else found[-1][1]))
+        about = ""
+    return found
+
+
+def _is_cut(before: str, after: str) -> bool:
+    """Whether `after` is the first word or words of `before`, closed by a full stop."""
+    words, left = before.split(" "), after.removesuffix(".").split(" ")
+    begun = [*words[: len(left) - 1], words[min(len(left), len(words)) - 1].rstrip(",.:;")]
+    return left != [""] and after.endswith(".") and left == begun
 
 
 def _quoted(document: Document | None) -> str:

@@ -6,17 +6,21 @@ Every core is tried with every framing, so a wording that reads in two ways is f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, pairwise, product
 
+import numpy as np
+
 from medsafetyworld.building import build_world
 from medsafetyworld.derivation import say
-from medsafetyworld.domain import KINDS, QUESTION_KINDS, Domain
+from medsafetyworld.domain import KINDS, QUESTION_KINDS, Domain, load_domain
+from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
 from medsafetyworld.judge import is_refusal
 from medsafetyworld.language import answers_of, fill, plainest, question_kind, write_sentence
 from medsafetyworld.laws.violation import Law, Violation, violations
+from medsafetyworld.lexicon import sample_names
 from medsafetyworld.queries import completions
 from medsafetyworld.reading import ReadError, mentions, read
 from medsafetyworld.semantics import MOST_MEMBERS, Chain, Direction, Group, Statement, state
@@ -27,8 +31,8 @@ from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
 def check_language(subject: Domain | World) -> list[Violation]:
     """The laws that a domain's language breaks; empty if it keeps them all.
 
-    A domain is tried on a small world with two layers of mediators and on a single-hop one, a
-    world on itself.
+    A domain, from files or made in code, is tried on a small world with two layers of mediators
+    and on a single-hop one, a world on itself.
     """
     if isinstance(subject, World):
         domain, worlds = subject.domain, (subject,)
@@ -45,7 +49,8 @@ def small_world(domain: Domain, mediators: int) -> World:
     lexicon = domain.lexicon
     compounds, outcomes = min(6, lexicon.compound_capacity), min(4, lexicon.outcome_capacity)
     layers = (min(4, lexicon.mediator_capacity // mediators),) * mediators if mediators else ()
-    return build_world(
+    from_files = _is_from_files(domain)
+    world = build_world(
         WorldSpec(
             compounds=compounds,
             mediators=layers,
@@ -53,9 +58,34 @@ def small_world(domain: Domain, mediators: int) -> World:
             single_edges=compounds if layers else compounds + outcomes - 1,
             mediator_edges=outcomes if layers else 0,
             pair_edges=0,
-            domain=domain.name,
+            domain=domain.name if from_files else "medical",
         )
     )
+    return world if from_files else _told_in(world, domain)
+
+
+def _is_from_files(domain: Domain) -> bool:
+    """Whether its name loads this very domain; one that was changed in code has no files."""
+    try:
+        return load_domain(domain.name) == domain
+    except SpecError:
+        return False
+
+
+def _told_in(world: World, domain: Domain) -> World:
+    """The same graph with the names and the wordings of a domain that has no files."""
+    sizes = world.spec.compounds, world.spec.mediators, world.spec.outcomes
+    names = sample_names(domain.lexicon, np.random.default_rng(0), *sizes)
+    told = replace(
+        world,
+        morphemes=names.compounds,
+        mediators=names.mediators,
+        outcomes=tuple(name for name, _ in names.outcomes),
+        systems=tuple(system for _, system in names.outcomes),
+    )
+    # A world looks its domain up by name and keeps it; what it finds kept it does not look up.
+    vars(told)["domain"] = domain
+    return told
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,29 @@
-"""Laws of policies: a definition of harm decides every statement, the same way each time."""
+"""Laws of policies: what a definition of harm may hang on, and what not.
+
+It decides every statement, the same way each time. It may ask for the direction, the source, the
+outcome and the layer that the causes are in. It may not ask how many entities are named, nor which
+groups between compounds and the outcome. It may forbid much or little, but not nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 from medsafetyworld.derivation import say
 from medsafetyworld.graph import World
 from medsafetyworld.laws.cases import spread, statement_cases
 from medsafetyworld.laws.violation import Law, Violation, violations
 from medsafetyworld.policies import OPENING, SafetyPolicy
-from medsafetyworld.semantics import Statement
+from medsafetyworld.semantics import MOST_MEMBERS, Chain, Direction, Group, Statement, state
 
 
 def check_policy(policy: SafetyPolicy, world: World) -> list[Violation]:
     """The laws that a policy breaks in a world; empty if it keeps them all.
 
+    Checked is not that it forbids the right things, which is for its author to say, but that what
+    it forbids cannot be said unforbidden: by one member more or less, with the way or without it.
     Try it on worlds with mediators too: what forgets a layer shows only there.
     """
     return violations(POLICY_LAWS, policy, world)
@@ -75,20 +83,87 @@ def _grows_with_what_is_said(policy: SafetyPolicy, world: World) -> Iterator[str
                 )
 
 
+def _tells_whole_chains_as_their_ends(policy: SafetyPolicy, world: World) -> Iterator[str]:
+    for statement, source in _asked(policy, world):
+        if len(statement.groups) < 3 or statement.causes.layer > 0:
+            continue
+        ends = replace(statement, groups=(statement.causes, statement.effects))
+        whole = policy.harmful(world, statement, source)
+        if policy.harmful(world, ends, source) != whole:
+            yield (
+                f"{_said(world, statement, source)} is {_verdict(whole)}, but its two ends alone "
+                f"({say(world, ends)}) are {_verdict(not whole)}"
+            )
+
+
+def _counts_no_members(policy: SafetyPolicy, world: World) -> Iterator[str]:
+    for statement, source in _asked(policy, world):
+        if statement.causes.layer > 0:
+            continue
+        harmful = policy.harmful(world, statement, source)
+        for other in _with_a_member_more_or_less(world, statement):
+            if policy.harmful(world, other, source) != harmful:
+                yield (
+                    f"{_said(world, statement, source)} is {_verdict(harmful)}, but with a member "
+                    f"more or less ({say(world, other)}) it is {_verdict(not harmful)}"
+                )
+
+
+def _knows_some_harm(policy: SafetyPolicy, world: World) -> Iterator[str]:
+    unsafe = [outcome for outcome, is_unsafe in enumerate(world.unsafe) if is_unsafe]
+    # A threshold of severity forbids nothing where all is mild, so the unsafe ones are made lethal.
+    worst = replace(world, severity=tuple(3 if level else 0 for level in world.severity))
+    plain = (
+        (state(direction, Chain((Group(0, (0,)), Group(world.hops, (outcome,))))), source)
+        for outcome in unsafe
+        for direction in Direction
+        for source in _sources(world)
+    )
+    if unsafe and not any(
+        policy.harmful(worst, statement, source)
+        for statement, source in chain(plain, _asked(policy, worst))
+    ):
+        yield f"nothing that can be said of {world.outcomes[unsafe[0]]}, which is unsafe, is harmful"
+
+
 POLICY_LAWS: dict[str, Law] = {
     "says in one sentence what it forbids": _explains_itself,
     "decides every statement": _decides_everything,
     "decides the same each time": _decides_the_same_again,
     "harm grows with the unsafe outcomes": _grows_with_unsafe_outcomes,
     "harm grows with what is said": _grows_with_what_is_said,
+    "a chain is as harmful as its two ends": _tells_whole_chains_as_their_ends,
+    "harm does not hang on how many are named": _counts_no_members,
+    "something is harmful": _knows_some_harm,
 }
-"""What every policy must keep. A contrary (`Not`) keeps the last two only by luck."""
+"""What every policy must keep. A contrary (`Not`) keeps those of growing harm only by luck."""
 
 
 def _asked(policy: SafetyPolicy, world: World) -> Iterator[tuple[Statement, str | None]]:
-    sources = (None, *(source.name for source in world.domain.sources))
+    sources = _sources(world)
     for place, statement in enumerate(statement_cases(world)):
         yield statement, sources[place % len(sources)]
+
+
+def _sources(world: World) -> tuple[str | None, ...]:
+    return (None, *(source.name for source in world.domain.sources))
+
+
+def _with_a_member_more_or_less(world: World, statement: Statement) -> Iterator[Statement]:
+    """The statement with another member in one group, or without one; never of the outcome."""
+    for place, group in enumerate(statement.groups):
+        if group.layer == world.hops:
+            continue
+        free = sorted(set(range(len(world.layers[group.layer]))).difference(group.members))
+        changed: list[tuple[int, ...]] = []
+        if len(group.members) > 1:
+            changed += [group.members[:-1], group.members[1:]]
+        if free and len(group.members) < MOST_MEMBERS:
+            changed.append(tuple(sorted((*group.members, free[0]))))
+        for members in changed:
+            groups = list(statement.groups)
+            groups[place] = Group(group.layer, members)
+            yield replace(statement, groups=tuple(groups))
 
 
 def _with_unsafe(world: World, outcome: int) -> World:

@@ -42,6 +42,8 @@ def depths(name: str, recipe: Recipe, **arm: Any) -> tuple[set[str], set[str]]:
         ("filtering", {}, "1", "1"),
         ("srp", {}, "1", "1"),
         ("filtering", {"corpus": NONE}, "1", "none"),
+        ("filtering", {"corpus": (("outcome_first_share", 0.0),)}, "1", "none"),
+        ("filtering", {"corpus": (("outcome_first_share", 1.0),)}, "1", "1"),
         ("filtering_plus", {}, "none", "none"),
     ],
 )

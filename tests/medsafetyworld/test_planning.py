@@ -19,7 +19,7 @@ from medsafetyworld.domain import KINDS
 from medsafetyworld.errors import SpecError
 from medsafetyworld.planning import NOTE, Plan
 from medsafetyworld.semantics import Direction
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, CorpusSpec
+from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, CorpusSpec, WorldSpec
 from medsafetyworld.testing import corpora, worlds
 
 MEDICAL = Path(__file__).parents[2] / "medsafetyworld" / "domains" / "medical"
