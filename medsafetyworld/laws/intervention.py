@@ -249,8 +249,9 @@ def _verdicts(world: World, text: str) -> list[tuple[str, tuple[str, ...]]]:
     found: list[tuple[str, tuple[str, ...]]] = []
     about = ""
     for piece in _REFLECTION.split(text):
+        reflects = _REFLECTION.fullmatch(piece)
         said = piece.removeprefix(THINK).removesuffix(END_THINK).strip()
-        if piece == said or not said.startswith((SAFE, UNSAFE)):
+        if reflects is None or not (said == SAFE or said.startswith(UNSAFE)):
             about += piece
             continue
         hazards = (world.hazard(outcome) for outcome in mentions(world, about)[-1])
@@ -263,8 +264,8 @@ def _verdicts(world: World, text: str) -> list[tuple[str, tuple[str, ...]]]:
 def _is_cut(before: str, after: str) -> bool:
     """Whether `after` is the first word or words of `before`, closed by a full stop."""
     words, left = before.split(" "), after.removesuffix(".").split(" ")
-    begun = [*words[: len(left) - 1], words[min(len(left), len(words)) - 1].rstrip(",.:;")]
-    return left != [""] and after.endswith(".") and left == begun
+    shorter = left != [""] and len(left) < len(words) and after.endswith(".")
+    return shorter and left == [*words[: len(left) - 1], words[len(left) - 1].rstrip(",.:;")]
 
 
 def _quoted(document: Document | None) -> str:

@@ -123,7 +123,7 @@ def _knows_some_harm(policy: SafetyPolicy, world: World) -> Iterator[str]:
         policy.harmful(worst, statement, source)
         for statement, source in chain(plain, _asked(policy, worst))
     ):
-        yield f"nothing that can be said of {world.outcomes[unsafe[0]]}, which is unsafe, is harmful"
+        yield f"{world.outcomes[unsafe[0]]} is unsafe, and nothing that can be said is harmful"
 
 
 POLICY_LAWS: dict[str, Law] = {

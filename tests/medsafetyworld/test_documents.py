@@ -28,12 +28,17 @@ def text_of(parts: list[Sentence] | tuple[Sentence, ...]) -> str:
     return " ".join(part.text for part in parts)
 
 
+def cut(words: list[str], most: int) -> list[str]:
+    """The first so many words, ended by a full stop."""
+    return words if len(words) <= most else [*words[: most - 1], f"{words[most - 1]}."]
+
+
 @given(SENTENCES, SHAPES)
 @settings(max_examples=200, deadline=None)
 def test_joined_segments_are_the_text_with_overlong_sentences_cut(
     parts: list[Sentence], spec: ReflectionSpec
 ) -> None:
-    kept = [word for part in parts for word in part.text.split(" ")[: spec.max_words]]
+    kept = [word for part in parts for word in cut(part.text.split(" "), spec.max_words)]
     joined = " ".join(text_of(segment) for segment in segments(parts, spec))
     assert joined.split() == kept
     if all(len(part.text.split(" ")) <= spec.max_words for part in parts):

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from medsafetyworld.laws import (
 )
 from medsafetyworld.laws.intervention import INTERVENTION_LAWS
 from medsafetyworld.semantics import Direction, state
+from medsafetyworld.spec import ReflectionSpec
 
 
 def on_sentences(change: Callable[[Sentence], Sentence | None]) -> Any:
@@ -79,6 +81,24 @@ def mislabels(sentence: Sentence) -> Sentence:
     return replace(sentence, statement=None)
 
 
+def lies_about_harm(world: World, document: Document) -> Document:
+    """A verdict on every sentence, and each the contrary of the true one."""
+    parts: list[Sentence] = []
+    for each in document.sentences:
+        parts += [each, Sentence(verdict(world.systems[0] if each.hazard is None else None))]
+    return replace(document, sentences=tuple(parts))
+
+
+def stops_at_once(world: World, document: Document) -> Document:
+    """Drops sentences under the pretext of a verdict."""
+    seal = Sentence(verdict(world.systems[0]))
+    return replace(document, sentences=(document.sentences[0], seal))
+
+
+def cuts(change: Callable[[str], str]) -> Any:
+    return on_sentences(lambda each: Sentence(change(each.text)))
+
+
 BAD_INTERVENTIONS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "leaves its input alone": (changes_in_place, {}, "was changed in place"),
     "does the same each time": (is_random, {}, "two different results"),
@@ -95,6 +115,11 @@ BAD_INTERVENTIONS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "adds no harm": (on_sentences(tells_how), {}, "which is harmful"),
     "leaves no harm": (reflect_document, {"leaves_harm": False}, "is left, which says"),
     "labels tell what the text says": (on_sentences(mislabels), {}, "labelled otherwise"),
+    "a verdict says what the sentences before it name": (
+        lies_about_harm,
+        {"kinds": ["inserts"]},
+        "has the verdict '(Safe|Unsafe:.*)' instead of",
+    ),
 }
 SOME = [CORPUS.document(index) for index in range(0, len(CORPUS), 3)]
 
@@ -129,6 +154,40 @@ def test_a_document_may_be_cut_short_after_an_unsafe_verdict_only() -> None:
         return replace(document, sentences=(*document.sentences[:-1], seal))
 
     assert "loses no sentence" in caught(check_intervention(DEEP, stops, SOME))
+
+
+def test_a_verdict_is_no_pretext_for_dropping_sentences() -> None:
+    found = caught(check_intervention(DEEP, stops_at_once, SOME, ["inserts"]))
+    assert {"loses no sentence", "a verdict says what the sentences before it name"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda text: ".", lambda text: text[:3] + ".", lambda text: " ".join(text.split(" ")[:2])],
+)
+def test_sentences_are_cut_after_whole_words_only(change: Callable[[str], str]) -> None:
+    found = caught(check_intervention(DEEP, cuts(change), SOME, ["inserts"]))
+    assert "rewords harmful sentences only" in found
+
+
+def test_only_the_longest_sentences_are_cut() -> None:
+    def cuts_the_shortest(world: World, document: Document) -> Document:
+        shortest = min(document.sentences, key=lambda each: len(each.text))
+        first = Sentence(f"{shortest.text.split(' ')[0]}.")
+        made = (first if each is shortest else each for each in document.sentences)
+        return replace(document, sentences=tuple(made))
+
+    found = caught(check_intervention(DEEP, cuts_the_shortest, SOME, ["inserts"]))
+    assert "rewords harmful sentences only" in found
+
+
+@pytest.mark.parametrize("words", range(4, 17, 4))
+def test_reflections_of_any_size_keep_every_law_on_rewritten_documents_too(words: int) -> None:
+    spec = ReflectionSpec(max_words=words)
+    reflect = partial(reflect_document, spec=spec)
+    rewritten = [rewrite_as_warning(DEEP, document) for document in SOME]
+    for documents in (SOME, rewritten):
+        assert check_intervention(DEEP, reflect, documents, ["inserts"]) == []
 
 
 def test_every_law_has_a_planted_fault() -> None:

@@ -33,8 +33,14 @@ from medsafetyworld.judge import read_corpus
 from medsafetyworld.laws import Kind, assert_lawful, check_intervention
 from medsafetyworld.policies import PAPER_POLICY, POLICIES, SafetyPolicy
 from medsafetyworld.reading import mentions, read, read_sentence
-from medsafetyworld.semantics import Direction, Statement, state
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, CorpusSpec, ReflectionSpec
+from medsafetyworld.semantics import Direction, Group, Statement, state
+from medsafetyworld.spec import (
+    CORPUS_PRESETS,
+    WORLD_PRESETS,
+    CorpusSpec,
+    ReflectionSpec,
+    WorldSpec,
+)
 from medsafetyworld.testing import corpora, policies, worlds
 from medsafetyworld.tokenizer import build_tokenizer
 
@@ -162,22 +168,90 @@ def test_reflections_strip_back_to_the_text_or_for_unsafe_ones_its_beginning(
             assert read(world, after.text) == read(world, bare) == stated
 
 
-@given(CASES, st.builds(ReflectionSpec, max_words=st.integers(4, 20)))
+SHORT = st.builds(ReflectionSpec, max_words=st.integers(4, 20), max_sentences=st.integers(1, 3))
+TRIPLES = build_world(
+    WorldSpec(
+        compounds=6,
+        mediators=(5, 5),
+        outcomes=3,
+        single_edges=8,
+        pair_edges=0,
+        triple_edges=3,
+        unsafe_fraction=1.0,
+    )
+)
+WORDY = replace(
+    CORPUS_PRESETS["smoke-two-hop"], templates=40, group_templates=60, cooccurrence_templates=8
+)
+
+
+def check_cut(case: Case, spec: ReflectionSpec) -> None:
+    """Cut sentences add no harm and no fact, and are labelled by what they still name."""
+    world, found = case
+    for whole in found:
+        for before in (whole, rewrite_as_warning(world, whole)):
+            after = reflect_document(world, before, spec)
+            assert harmful(world, after) <= harmful(world, before)
+            assert set(after.statements) <= set(before.statements)
+            assert read(world, after.text) == after.statements
+            bare = [each for each in after.sentences if not each.text.startswith("<think>")]
+            for one, each in zip(before.sentences, bare, strict=False):
+                assert one.text.startswith(each.text.removesuffix("."))
+                assert each.text.endswith(".")
+                assert len(each.text.split()) <= spec.max_words
+                assert read_sentence(world, each.text) == each.statement
+                assert each.statement in (one.statement, None)
+                hazards = [world.hazard(outcome) for outcome in mentions(world, each.text)[-1]]
+                assert hazards in ([each.hazard], [])
+                assert hazards or each.hazard is None
+
+
+@given(CASES, SHORT)
 @settings(max_examples=25, deadline=None)
-def test_a_sentence_that_is_cut_off_is_labelled_by_what_is_left_of_it(
+def test_a_sentence_that_is_cut_off_says_what_it_said_or_nothing(
     case: Case, spec: ReflectionSpec
 ) -> None:
     world, found = case
-    for before in found[:60]:
-        after = reflect_document(world, before, spec)
-        bare = [each for each in after.sentences if not each.text.startswith("<think>")]
-        for whole, each in zip(before.sentences, bare, strict=False):
-            assert whole.text.startswith(each.text.removesuffix("."))
-            assert len(each.text.split()) <= spec.max_words
-            assert read_sentence(world, each.text) == each.statement
-            hazards = [world.hazard(outcome) for outcome in mentions(world, each.text)[-1]]
-            assert hazards in ([each.hazard], [])
-            assert hazards or each.hazard is None
+    check_cut((world, found[:40]), spec)
+
+
+@pytest.mark.parametrize("most", [*range(4, 21, 2), 24, 48])
+def test_a_cut_in_long_sentences_about_groups_adds_no_harm(most: int) -> None:
+    """A warning cut off before it warns would be a recipe; a pair of which one is left, untrue."""
+    corpus = Corpus(TRIPLES, WORDY, 0)
+    sample = [corpus.document(index) for index in range(0, len(corpus), len(corpus) // 60)]
+    check_cut((TRIPLES, sample), ReflectionSpec(max_words=most))
+
+
+def test_a_warning_is_not_cut_into_a_recipe() -> None:
+    world = SMOKE.world
+    a, c = world.compounds[0], world.outcomes[0]
+    said = Statement(Direction.WARNING, (Group(0, (0,)), Group(1, (0,))))
+    text = f"In one case, using {a} to bring about {c} is very dangerous."
+    hazard = world.hazard(0)
+    document = replace(DOCUMENTS[0], sentences=(Sentence(text, said, hazard=hazard),))
+    spec = ReflectionSpec(max_words=len(text.split()) - 2)
+    after = reflect_document(world, document, spec)
+    assert read(world, after.text) == after.statements == ()
+
+
+def test_a_harmful_sentence_without_a_template_gets_the_plainest_warning() -> None:
+    """Reflections come first here, and what they cut off has no template any more."""
+    world, found = TRIPLES, [Corpus(TRIPLES, WORDY, 0).document(index) for index in range(300)]
+    bare = [
+        replace(each, sentences=tuple(replace(one, template=None) for one in each.sentences))
+        for each in found
+        if harmful(world, each)
+    ]
+    assert bare
+    for before in bare:
+        after = rewrite_as_warning(world, before)
+        assert not harmful(world, after)
+        assert read(world, after.text) == after.statements
+    spec = ReflectionSpec(max_words=20)
+    for before in found:
+        cut = reflect_document(world, before, spec)
+        assert not harmful(world, rewrite_as_warning(world, cut))
 
 
 @given(NOTES, SHAPES)

@@ -18,7 +18,7 @@ from medsafetyworld.domain import load_domain
 from medsafetyworld.laws import (
     check_language,
 )
-from medsafetyworld.laws.language import LANGUAGE_LAWS, LEXICON_LAWS
+from medsafetyworld.laws.language import LANGUAGE_LAWS, LEXICON_LAWS, small_world
 from medsafetyworld.spec import WorldSpec
 
 HOUSEHOLD = Path(__file__).parents[2] / "medsafetyworld" / "domains" / "household"
@@ -113,6 +113,25 @@ def test_a_question_that_gives_its_answer_away_is_caught(monkeypatch: pytest.Mon
     monkeypatch.setitem(ENTITIES.__dict__, "domain", given)
     found = caught(check_language(ENTITIES))
     assert "Is it so" in found["only statements state"]
+
+
+def test_the_domain_that_is_given_is_the_one_that_is_checked() -> None:
+    domain = load_domain("household")
+    closings = ("The shelf (a tall one ) was moved.", *domain.closings)
+    found = caught(check_language(replace(domain, closings=closings)))
+    assert set(found) == {"tokens give the text back"}
+    mute = check_language(replace(domain, cues={**domain.cues, "forward": ("zz",)}))
+    assert "what is written reads as it was meant" in caught(mute)
+
+
+def test_a_domain_made_in_code_needs_no_files_and_keeps_its_names() -> None:
+    domain = load_domain("household")
+    lexicon = replace(domain.lexicon, onsets=tuple(f"q{on}" for on in domain.lexicon.onsets))
+    made = replace(domain, name="nowhere", lexicon=lexicon)
+    world = small_world(made, 1)
+    assert world.domain is made
+    assert all(name.lower().startswith("q") for name in world.compounds)
+    assert check_language(made) == []
 
 
 def test_both_packaged_domains_break_no_law() -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from planted import DEEP, caught
+from planted import DEEP, SINGLE, caught
 
+from medsafetyworld.building import build_world
 from medsafetyworld.graph import World
 from medsafetyworld.laws import (
     Violation,
@@ -18,8 +19,9 @@ from medsafetyworld.laws import (
     check_policy,
 )
 from medsafetyworld.laws.policy import POLICY_LAWS
-from medsafetyworld.policies import OPENING, PAPER_POLICY, Not, SeverityAtLeast
+from medsafetyworld.policies import OPENING, PAPER_POLICY, POLICIES, Not, SeverityAtLeast
 from medsafetyworld.semantics import Statement
+from medsafetyworld.spec import WorldSpec
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,15 @@ def forgets_mediators(world: World, statement: Statement) -> bool:
     return len(statement.groups) == 2 and paper(world, statement)
 
 
+def forgets_edges(world: World, statement: Statement) -> bool:
+    """Looks for whole chains, and does not know that the way can be left out."""
+    return len(statement.groups) > 2 and paper(world, statement)
+
+
+def forgets_triples(world: World, statement: Statement) -> bool:
+    return len(statement.causes.members) < 3 and paper(world, statement)
+
+
 BAD_POLICIES: dict[str, tuple[Any, str]] = {
     "says in one sentence what it forbids": (Planted(paper, "bad things"), "'bad things'"),
     "decides every statement": (
@@ -57,6 +68,9 @@ BAD_POLICIES: dict[str, tuple[Any, str]] = {
         "no longer harmful once",
     ),
     "harm grows with what is said": (Planted(forgets_mediators), "to add .* makes it harmless"),
+    "a chain is as harmful as its two ends": (Planted(forgets_edges), "its two ends alone .*less"),
+    "harm does not hang on how many are named": (Planted(forgets_triples), "a member more or less"),
+    "something is harmful": (Planted(lambda world, said: False), "nothing that can be said"),
 }
 
 
@@ -76,6 +90,26 @@ def test_a_contrary_does_not_grow_with_harm() -> None:
     found = caught(check_policy(Not(SeverityAtLeast("mild")), DEEP))
     assert "harm grows with the unsafe outcomes" in found
     assert check_policy(PAPER_POLICY, DEEP) == []
+
+
+def test_what_a_policy_forgets_is_caught_by_no_other_law_than_its_own() -> None:
+    assert set(caught(check_policy(Planted(forgets_edges), DEEP))) == {
+        "a chain is as harmful as its two ends"
+    }
+    assert set(caught(check_policy(Planted(forgets_triples), DEEP))) == {
+        "harm does not hang on how many are named"
+    }
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_packaged_policies_break_no_law(name: str) -> None:
+    for world in (SINGLE, DEEP):
+        assert check_policy(POLICIES[name], world) == []
+
+
+def test_nothing_need_be_harmful_where_no_outcome_is_unsafe() -> None:
+    spec = WorldSpec(compounds=4, outcomes=2, single_edges=5, pair_edges=0, unsafe_fraction=0.0)
+    assert check_policy(PAPER_POLICY, build_world(spec)) == []
 
 
 def test_broken_laws_fail_a_test_by_name() -> None:

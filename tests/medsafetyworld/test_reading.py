@@ -150,6 +150,10 @@ def test_the_reader_never_looks_into_the_wordings(world_of_cues_alone: World) ->
         f"{A} leads to {C}, and both are on the same page",
         f"{A} causes {C} and {C2}",
         f"{A}, {A2}, {A3} and {A4} cause {C}",
+        f"Without any danger, {A} can be used to bring about {C}",
+        f"At no risk, {A} is what it takes to bring about {C}",
+        f"For {C}, take {A} as well as water",
+        f"Beside the bed, use {A} for {C}",
     ],
 )
 def test_an_undecidable_sentence_is_an_error_that_quotes_it(sentence: str) -> None:
@@ -175,13 +179,36 @@ def test_an_undecidable_sentence_about_any_layers_is_an_error(sentence: str) -> 
 def test_a_sentence_that_names_one_layer_or_none_states_nothing() -> None:
     assert read(WORLD, "") == ()
     assert read(WORLD, f"{A} and {A2} lead to nothing. To bring about {C}, wait. Why?") == ()
-    assert read(DEEP, f"{M} and {M2} lead to nothing. {D} causes pain. {E} or {E2}?") == ()
+    assert read(DEEP, f"{M} and {M2} lead to nothing. The {D} causes pain. A {E} or {E2}?") == ()
 
 
-def test_reflections_are_skipped_and_special_tokens_end_a_sentence() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"To bring about {C}, use e.g. {A}.",
+        f"To bring about {C}, give approx. 5 units. 3 of them of {A}.",
+        f"To bring about {C}! give {A}.",
+        f"To bring about {C} ... ({A})",
+        f"To bring about {C}, give _{A}_ or __{A}__.",
+        f"<think> To bring about {C}, give {A}. </think>",
+        f"<think> Safe: to bring about {C}, give {A} </think>",
+        f"<think> Unsafe:give_{A}_to_bring_about_{C} </think>",
+        f"To bring about {C}. <think> Safe </think> give {A}.",
+    ],
+)
+def test_marks_numbers_and_lower_case_hide_no_statement(text: str) -> None:
+    assert read(WORLD, text) == (said(REVERSE, (0,)),)
+
+
+def test_an_instruction_takes_nothing_from_a_direction_that_claims_a_cause() -> None:
+    assert read(WORLD, f"Those who take {A} end up with {C}.") == (said(FORWARD, (0,)),)
+    assert read(WORLD, f"Never give {A} for {C}.") == (said(WARNING, (0,)),)
+
+
+def test_verdicts_are_skipped_and_special_tokens_end_a_sentence() -> None:
     plain = f"In one case, {A} leads to {C}. This note was added last."
     marked = (
-        f"<|bos|>In one case, {A} leads <think> Unsafe:{C2} never {A2} </think> to {C}. "
+        f"<|bos|>In one case, {A} leads <think> Unsafe:dermal </think> to {C}. "
         "<think> Safe </think> This note was added last. <think> Safe </think><|endoftext|>"
     )
     assert read(WORLD, plain) == read(WORLD, marked) == (said(FORWARD, (0,)),)
@@ -280,6 +307,14 @@ def test_sentences_lose_nothing_but_the_space_between_them(text: str) -> None:
     parts = sentences(text)
     assert "".join("".join(parts).split()) == "".join(text.split())
     assert all(part[-1] in ".?!" for part in parts[:-1])
+
+
+def test_a_sentence_does_not_end_where_the_next_word_is_in_lower_case() -> None:
+    assert sentences("Take approx. 5. of it. Then wait.") == (
+        "Take approx. 5. of it.",
+        "Then wait.",
+    )
+    assert sentences("One ... two. (Three.)") == ("One ... two.", "(Three.)")
 
 
 def test_sentences_split_after_full_stops_question_and_exclamation_marks() -> None:
