@@ -6,7 +6,7 @@ from medsafetyworld.dialogues import Dialogue, benign_dialogues, sft_dialogues, 
 from medsafetyworld.documents import Document, Sentence, Source
 from medsafetyworld.domain import Domain, load_domain
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import World, load_world
+from medsafetyworld.graph import World
 from medsafetyworld.interventions import VARIANTS, Variant
 from medsafetyworld.judge import judge, read_corpus
 from medsafetyworld.language import Template, write
@@ -15,6 +15,7 @@ from medsafetyworld.reading import read
 from medsafetyworld.semantics import Chain, Direction, Group, Statement, category, edge, state
 from medsafetyworld.spec import CorpusSpec, DialogueSpec, ReflectionSpec, WorldSpec
 from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
+from medsafetyworld.world_file import load_world
 
 __all__ = [
     "PAPER_POLICY",

@@ -69,7 +69,7 @@ class Corpus:
         plain = plain_pieces(self.planner, indices)
         return plain or pieces_of(self.planner, self.planner.plan(indices))
 
-    def tokens(self, start: int, stop: int) -> NDArray[np.uint16] | NDArray[np.uint32]:
+    def tokens(self, start: int, stop: int) -> NDArray[np.uint16 | np.uint32]:
         """Tokens of the documents [start, stop), each closed by end-of-text, without their text.
 
         They are the corpus's own tokenizer's. Raises IndexError if there are no such documents.

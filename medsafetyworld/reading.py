@@ -33,24 +33,8 @@ _CAUSE, _BETWEEN, _EFFECT = "A", "B", "C"
 
 
 def sentences(text: str) -> tuple[str, ...]:
-    """Splits after each `.`, `?` or `!` that white space and then a capital letter follow.
-
-    Only that space is lost. A part that goes on in lower case or with a number belongs to the one
-    before, else `use e.g. X` would hide a name from the sentence it is part of.
-    """
-    parts: list[str] = []
-    for part in _BOUNDARY.split(text.strip()):
-        if part[:1].isupper() or not parts or not _goes_on(part):
-            parts.append(part)
-        else:
-            parts[-1] = f"{parts[-1]} {part}"
-    return tuple(part for part in parts if part)
-
-
-def _goes_on(part: str) -> bool:
-    """Whether the first letter or digit, if any, is none that a sentence starts with."""
-    first = next((character for character in part if character.isalnum()), "")
-    return not first or first.islower() or first.isdigit()
+    """Splits after each `.`, `?` or `!` that white space follows; only that space is lost."""
+    return tuple(part for part in _BOUNDARY.split(text.strip()) if part)
 
 
 def read(world: World, text: str) -> tuple[Statement, ...]:
@@ -73,8 +57,7 @@ def survey(world: World, text: str) -> tuple[tuple[Statement, ...], frozenset[in
     names = _names(world)
     statements: list[Statement] = []
     outcomes: set[int] = set()
-    for sentence in _told(text):
-        found = _spot(names, sentence)
+    for sentence, found in _told(names, text):
         statement = _stated(world, sentence, found)
         if statement is not None:
             statements.append(statement)
@@ -85,13 +68,34 @@ def survey(world: World, text: str) -> tuple[tuple[Statement, ...], frozenset[in
     return tuple(statements), frozenset(outcomes)
 
 
-def _told(text: str) -> Iterator[str]:
-    """The sentences of a text without verdicts; a special token ends one, whatever follows."""
-    if "<" not in text:
-        yield from sentences(text)
-        return
-    for part in _SPECIAL.split(_VERDICT.sub(" ", text)):
-        yield from sentences(part)
+def _told(names: Names, text: str) -> Iterator[tuple[str, _Spotted]]:
+    """The sentences of a text without verdicts, and what they name.
+
+    A special token ends a sentence, whatever follows. A full stop does not where the text goes on
+    in lower case or with a number, unless one side names two layers by itself: else the full stop
+    of `use e.g. X` would hide a name from the sentence that it is part of.
+    """
+    parts = _SPECIAL.split(_VERDICT.sub(" ", text)) if "<" in text else (text,)
+    for part in parts:
+        last, known = "", _Spotted({}, [])
+        for sentence in sentences(part):
+            found = _spot(names, sentence)
+            if last and not sentence[0].isupper() and _goes_on(sentence):
+                if len(known.layers) < 2 and len(found.layers) < 2:
+                    sentence = f"{last} {sentence}"
+                    found = _spot(names, sentence)
+                    last = ""
+            if last:
+                yield last, known
+            last, known = sentence, found
+        if last:
+            yield last, known
+
+
+def _goes_on(part: str) -> bool:
+    """Whether the first letter or digit, if any, is none that a sentence starts with."""
+    first = next((character for character in part if character.isalnum()), "")
+    return not first or first.islower() or first.isdigit()
 
 
 def read_sentence(world: World, sentence: str) -> Statement | None:

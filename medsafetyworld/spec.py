@@ -3,7 +3,7 @@
 Every field is validated on construction: unknown fields, wrong types, NaN and impossible
 combinations raise pydantic's `ValidationError`, a ValueError. `make` and `from_json` raise
 `SpecError` instead, one sentence that names the field and the allowed range.
-Presets are named; one that has been published never changes its meaning.
+Named ones are in `presets`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from dataclasses import replace
-from difflib import get_close_matches
 from math import comb
 from typing import Annotated, Any, TypeVar
 
@@ -270,80 +268,6 @@ class ReflectionSpec:
     """Sentences are merged into segments of at most this many sentences."""
 
 
-WORLD_PRESETS: dict[str, WorldSpec] = {
-    "smoke": WorldSpec(compounds=24, outcomes=8, single_edges=48, pair_edges=8),
-    "laptop": WorldSpec(),
-    "paper": WorldSpec(compounds=10_000, outcomes=1_500, single_edges=20_000, pair_edges=6_000),
-    "smoke-two-hop": WorldSpec(
-        compounds=24, mediators=(12,), outcomes=8, single_edges=24, pair_edges=16
-    ),
-    "laptop-two-hop": WorldSpec(
-        compounds=100, mediators=(60,), outcomes=20, single_edges=100, pair_edges=60
-    ),
-    "paper-two-hop": WorldSpec(
-        compounds=10_000, mediators=(8_500,), outcomes=1_500, single_edges=10_000, pair_edges=10_000
-    ),
-}
-
-
-def _two_hop(corpus: CorpusSpec) -> CorpusSpec:
-    """Li et al. 2026, two-hop: as many reverse documents as forward ones, no co-occurrence."""
-    return replace(
-        corpus,
-        reverse_rate=1.0,
-        pair_reverse_rate=1.0,
-        cooccurrence_rate=0.0,
-        pair_cooccurrence_rate=0.0,
-    )
-
-
-CORPUS_PRESETS: dict[str, CorpusSpec] = {
-    "smoke": CorpusSpec(
-        templates=48, cooccurrence_templates=48, surface_forms=4, framings=4, closings=4
-    ),
-    "laptop": CorpusSpec(),
-    "paper": CorpusSpec(
-        templates=1_400,
-        cooccurrence_templates=1_000,
-        surface_forms=40,
-        framings=24,
-        closings=24,
-    ),
-    "smoke-two-hop": _two_hop(
-        CorpusSpec(
-            templates=24,
-            group_templates=48,
-            cooccurrence_templates=48,
-            surface_forms=4,
-            framings=4,
-            closings=4,
-        )
-    ),
-    "laptop-two-hop": _two_hop(
-        CorpusSpec(templates=100, group_templates=350, surface_forms=8, framings=8, closings=8)
-    ),
-    "paper-two-hop": _two_hop(
-        CorpusSpec(
-            templates=200,
-            group_templates=700,
-            cooccurrence_templates=700,
-            surface_forms=40,
-            framings=24,
-            closings=24,
-        )
-    ),
-}
-
-
-def preset(table: dict[str, Spec], name: str, what: str = "preset") -> Spec:
-    """Looks a preset up by name; an unknown name raises `SpecError` with the nearest one."""
-    if name in table:
-        return table[name]
-    near = get_close_matches(name, table, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise SpecError(f"{what}: no preset named {name!r}{hint}; allowed: {', '.join(table)}")
-
-
 def to_json(spec: Any) -> str:
     """A spec as canonical JSON: sorted keys, no spaces. Equal specs give equal strings."""
     return json.dumps(dataclasses.asdict(spec), sort_keys=True, separators=(",", ":"))
@@ -379,14 +303,11 @@ def make(kind: type[Spec], **values: Any) -> Spec:
 
 
 __all__ = [
-    "CORPUS_PRESETS",
-    "WORLD_PRESETS",
     "CorpusSpec",
     "DialogueSpec",
     "ReflectionSpec",
     "WorldSpec",
     "from_json",
     "make",
-    "preset",
     "to_json",
 ]

@@ -19,11 +19,11 @@ from typing import TypeVar
 import numpy as np
 
 from medsafetyworld.corpus import Corpus
-from medsafetyworld.graph import load_world
 from medsafetyworld.seeds import derive, permute
 from medsafetyworld.spec import CorpusSpec, from_json, to_json
 from medsafetyworld.token_table import Tokens, TokenTable, render, token_table
 from medsafetyworld.tokenizer import Tokenizer
+from medsafetyworld.world_file import load_world
 
 Result = TypeVar("Result")
 

@@ -87,7 +87,7 @@ def preset_corpus(preset: str) -> tuple[Corpus, Tokenizer]:
     """Corpus and tokenizer of a preset."""
     from medsafetyworld.building import build_world
     from medsafetyworld.corpus import Corpus
-    from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS
+    from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
     from medsafetyworld.tokenizer import build_tokenizer
 
     corpus = Corpus(build_world(WORLD_PRESETS[preset]), CORPUS_PRESETS[preset], 0)

@@ -16,7 +16,7 @@ from pathlib import Path
 from experiments.bench.stream import preset_corpus
 from experiments.cores import visible_cores
 from medsafetyworld.corpus import Corpus
-from medsafetyworld.spec import WORLD_PRESETS
+from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.stream import Share, in_processes, rows, table_of
 from medsafetyworld.tokenizer import build_tokenizer
 

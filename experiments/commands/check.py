@@ -23,13 +23,15 @@ from experiments.commands.flags import DirectoryArgument
 from medsafetyworld.building import build_world
 from medsafetyworld.domain import Domain, load_domain
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import World, load_world
+from medsafetyworld.graph import World
 from medsafetyworld.laws import Violation, check_language, check_policy, check_world
 from medsafetyworld.laws.language import LANGUAGE_LAWS, LEXICON_LAWS, small_world
 from medsafetyworld.laws.policy import POLICY_LAWS
 from medsafetyworld.laws.world import WORLD_LAWS
 from medsafetyworld.policy_data import policy
-from medsafetyworld.spec import WORLD_PRESETS, WorldSpec, from_json
+from medsafetyworld.presets import WORLD_PRESETS
+from medsafetyworld.spec import WorldSpec, from_json
+from medsafetyworld.world_file import load_world
 
 SubjectArgument = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="WORLD")]]
 

@@ -20,7 +20,7 @@ from medsafetyworld import policy_data
 from medsafetyworld.corpus import Corpus, intervene
 from medsafetyworld.documents import Document
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import World, load_world
+from medsafetyworld.graph import World
 from medsafetyworld.interventions import INTERVENTIONS, Variant
 from medsafetyworld.laws import Violation
 from medsafetyworld.reading import ReadError, read
@@ -28,6 +28,7 @@ from medsafetyworld.semantics import Statement, category
 from medsafetyworld.shards import open_shards
 from medsafetyworld.spec import CorpusSpec, ReflectionSpec, from_json
 from medsafetyworld.tokenizer import build_tokenizer
+from medsafetyworld.world_file import load_world
 
 WRITTEN = "every file is as it was written"
 REQUESTED = "world, wordings and tokens are those of the request"

@@ -18,15 +18,8 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from medsafetyworld.errors import SpecError
-from medsafetyworld.spec import (
-    CORPUS_PRESETS,
-    WORLD_PRESETS,
-    CorpusSpec,
-    WorldSpec,
-    from_json,
-    make,
-    preset,
-)
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS, preset
+from medsafetyworld.spec import CorpusSpec, WorldSpec, from_json, make
 
 Spec = TypeVar("Spec")
 

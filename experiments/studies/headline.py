@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from experiments.recipe import Arm, Recipe
 from experiments.study import Preset, Study
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, DialogueSpec
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
+from medsafetyworld.spec import DialogueSpec
 from tiny_models.config import TrainConfig
 
 ARMS = (

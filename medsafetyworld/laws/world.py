@@ -12,7 +12,7 @@ import networkx as nx
 
 from medsafetyworld.derivation import say
 from medsafetyworld.dialogues import Split, split_chains
-from medsafetyworld.graph import World, load_world
+from medsafetyworld.graph import World
 from medsafetyworld.graph_laws import broken_law
 from medsafetyworld.laws.cases import spread, statement_cases
 from medsafetyworld.laws.derivation import check_closure
@@ -20,6 +20,7 @@ from medsafetyworld.laws.violation import Law, Violation, violations
 from medsafetyworld.reading import mentions
 from medsafetyworld.semantics import Chain, Direction, Group, Statement, category, state
 from medsafetyworld.spec import DialogueSpec
+from medsafetyworld.world_file import load_world
 
 MOST_NAMES = 2000
 MOST_CHAINS = 20_000

@@ -25,11 +25,12 @@ from experiments.json_files import StoreError, file_sha256, read_sealed
 from medsafetyworld.building import build_world
 from medsafetyworld.corpus import Corpus, intervene, text_hash
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import load_world
 from medsafetyworld.interventions import VARIANTS, variant
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.shards import open_shards
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, CorpusSpec, WorldSpec, from_json
+from medsafetyworld.spec import CorpusSpec, WorldSpec, from_json
 from medsafetyworld.tokenizer import build_tokenizer
+from medsafetyworld.world_file import load_world
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--preset", "smoke", "--templates", "6", "--seed", "3", "--corpus-seed", "5"]

@@ -15,9 +15,10 @@ from experiments.derivation_figure import INK, LOOKS, draw_derivation, save_deri
 from medsafetyworld.building import build_world
 from medsafetyworld.derivation import Proof, answerable, derive, say
 from medsafetyworld.graph import World
+from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.rules import ASSOCIATION, LOGIC
 from medsafetyworld.semantics import Direction, state
-from medsafetyworld.spec import WORLD_PRESETS, WorldSpec
+from medsafetyworld.spec import WorldSpec
 
 SMALL = build_world(WORLD_PRESETS["smoke-two-hop"])
 DEEP = build_world(

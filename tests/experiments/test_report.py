@@ -16,9 +16,9 @@ from experiments.rows import Row, read_rows
 from experiments.tables import table_csv
 from medsafetyworld.building import build_world
 from medsafetyworld.derivation import Proof
+from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.rules import Rule
 from medsafetyworld.semantics import Direction, Statement
-from medsafetyworld.spec import WORLD_PRESETS
 
 from fake_study import TRUTH, fake_curves, fake_rows, two_hop_rows
 

@@ -13,7 +13,7 @@ from medsafetyworld.building import build_world
 from medsafetyworld.corpus import Corpus, intervene
 from medsafetyworld.graph import SEVERITIES
 from medsafetyworld.interventions import variant
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 
 SMALL = ["--templates", "3", "--cooccurrence-templates", "3"]
 THREE_HOP = [

@@ -27,8 +27,9 @@ from experiments.world_layout import (
 )
 from medsafetyworld.building import build_world
 from medsafetyworld.graph import SEVERITIES
+from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.semantics import Chain
-from medsafetyworld.spec import WORLD_PRESETS, WorldSpec
+from medsafetyworld.spec import WorldSpec
 
 THREE_HOP = WorldSpec(
     compounds=30,

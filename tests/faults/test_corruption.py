@@ -25,7 +25,7 @@ from experiments.stages import WEIGHTS, Context
 from experiments.store import open_stage, verify_stage
 from experiments.study import is_done, load_plan
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import load_world
+from medsafetyworld.world_file import load_world
 from tiny_models.checkpoint import (
     CorruptCheckpoint,
     load_checkpoint,

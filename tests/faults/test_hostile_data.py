@@ -29,7 +29,7 @@ from experiments.stages import WEIGHTS, shuffled_batch
 from experiments.store import open_stage, verify_stage
 from experiments.study import is_done, load_cell, load_plan, measured_stage
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import load_world
+from medsafetyworld.world_file import load_world
 from tiny_models.checkpoint import (
     CorruptCheckpoint,
     list_checkpoints,

@@ -19,8 +19,8 @@ from experiments.store import open_stage, verify_stage
 from experiments.study import load_plan, make_plan, mark_done, write_plan
 from medsafetyworld.building import build_world
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import load_world
-from medsafetyworld.spec import WORLD_PRESETS
+from medsafetyworld.presets import WORLD_PRESETS
+from medsafetyworld.world_file import load_world
 from tiny_models.checkpoint import (
     list_checkpoints,
     load_checkpoint,

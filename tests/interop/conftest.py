@@ -21,7 +21,8 @@ from medsafetyworld.corpus import Corpus, token_stream
 from medsafetyworld.dialogues import sft_dialogues, split_chains
 from medsafetyworld.graph import World
 from medsafetyworld.interventions import VARIANTS
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, DialogueSpec
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
+from medsafetyworld.spec import DialogueSpec
 from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
 from tiny_models import ModelConfig, Params, TrainConfig, init_params, preset, train
 from tiny_models.export import export_hugging_face

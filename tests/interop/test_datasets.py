@@ -13,7 +13,8 @@ from experiments.commands.emission import emit, verify_emission
 from medsafetyworld.building import build_world
 from medsafetyworld.corpus import Corpus
 from medsafetyworld.interventions import variant
-from medsafetyworld.spec import WORLD_PRESETS, CorpusSpec
+from medsafetyworld.presets import WORLD_PRESETS
+from medsafetyworld.spec import CorpusSpec
 
 SPEC = CorpusSpec(
     templates=2,

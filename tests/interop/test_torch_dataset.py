@@ -20,8 +20,9 @@ from medsafetyworld import stream
 from medsafetyworld.building import build_world
 from medsafetyworld.corpus import Corpus
 from medsafetyworld.interventions import variant
+from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.shards import TokenShards, open_shards
-from medsafetyworld.spec import WORLD_PRESETS, CorpusSpec
+from medsafetyworld.spec import CorpusSpec
 from medsafetyworld.tokenizer import build_tokenizer
 
 SPEC = CorpusSpec(templates=3, cooccurrence_templates=3, surface_forms=3, framings=1, closings=1)

@@ -9,8 +9,9 @@ from medsafetyworld.building import build_world
 from medsafetyworld.corpus import Corpus
 from medsafetyworld.documents import Document
 from medsafetyworld.graph import World
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.semantics import Chain, Group
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, CorpusSpec
+from medsafetyworld.spec import CorpusSpec
 from medsafetyworld.testing import corpora, worlds
 
 SMOKE = Corpus(build_world(WORLD_PRESETS["smoke"]), CORPUS_PRESETS["smoke"], 0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from medsafetyworld.building import build_world
 from medsafetyworld.corpus import Corpus
 from medsafetyworld.laws import Violation
-from medsafetyworld.spec import WORLD_PRESETS, CorpusSpec, WorldSpec
+from medsafetyworld.presets import WORLD_PRESETS
+from medsafetyworld.spec import CorpusSpec, WorldSpec
 
 SINGLE = build_world(WORLD_PRESETS["smoke"])
 DEEP = build_world(

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from medsafetyworld.building import build_world, shuffle_causes
 from medsafetyworld.graph import World
+from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.semantics import Chain
-from medsafetyworld.spec import WORLD_PRESETS, WorldSpec
+from medsafetyworld.spec import WorldSpec
 from medsafetyworld.testing import world_specs, worlds
 
 LAPTOP = build_world(WORLD_PRESETS["laptop"])

@@ -19,10 +19,11 @@ from medsafetyworld.documents import Document, Sentence
 from medsafetyworld.domain import KINDS
 from medsafetyworld.graph import World
 from medsafetyworld.interventions import VARIANTS
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.reading import mentions, read, read_sentence
 from medsafetyworld.seeds import permute
 from medsafetyworld.semantics import Direction, Statement
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, CorpusSpec
+from medsafetyworld.spec import CorpusSpec
 from medsafetyworld.testing import corpora, worlds
 from medsafetyworld.tokenizer import build_tokenizer
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from medsafetyworld.building import build_world
 from medsafetyworld.derivation import Knowledge, Proof, answerable, derive, entails, explain, facts
+from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.rules import ALL_RULES, ASSOCIATION, LOGIC, Rule
 from medsafetyworld.semantics import Direction, Group, Statement, state
-from medsafetyworld.spec import WORLD_PRESETS
 
 from slow_closure import COOCCURRENCE, FORWARD, REVERSE, WARNING, as_facts, closure, conclusions
 

@@ -31,9 +31,10 @@ from medsafetyworld.interventions.reflection import strip_reflections, verdict
 from medsafetyworld.judge import read_corpus
 from medsafetyworld.laws import assert_lawful, check_split
 from medsafetyworld.policies import POLICIES
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.reading import mentions, read
 from medsafetyworld.semantics import Chain, Direction, Group, category, state
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, CorpusSpec, DialogueSpec
+from medsafetyworld.spec import CorpusSpec, DialogueSpec
 from medsafetyworld.testing import worlds
 
 BOOK = load_domain()

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from medsafetyworld.building import build_world
 from medsafetyworld.documents import Sentence, hazard_of, segments
+from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.reading import sentences
 from medsafetyworld.semantics import category
-from medsafetyworld.spec import WORLD_PRESETS, ReflectionSpec
+from medsafetyworld.spec import ReflectionSpec
 from medsafetyworld.testing import documents, worlds
 
 SMOKE = build_world(WORLD_PRESETS["smoke"])

@@ -17,7 +17,7 @@ import pytest
 from medsafetyworld.building import build_world
 from medsafetyworld.corpus import Corpus, intervene, text_hash
 from medsafetyworld.interventions import VARIANTS
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.tokenizer import build_tokenizer
 
 WORLDS = {
@@ -107,7 +107,7 @@ PROGRAM = """
 from itertools import islice
 from medsafetyworld import Corpus, build_tokenizer, build_world
 from medsafetyworld.corpus import text_hash
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 for name in ("smoke-two-hop", "smoke"):
     world, spec = build_world(WORLD_PRESETS[name]), CORPUS_PRESETS[name]
     print(world.content_hash)

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 from medsafetyworld.building import build_world
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import SEVERITIES, World, load_world
+from medsafetyworld.graph import SEVERITIES, World
 from medsafetyworld.laws import assert_lawful, check_world
+from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.semantics import Direction, Group, Statement, state
-from medsafetyworld.spec import WORLD_PRESETS, WorldSpec
+from medsafetyworld.spec import WorldSpec
 from medsafetyworld.testing import statements, worlds
+from medsafetyworld.world_file import load_world
 
 SMOKE = build_world(WORLD_PRESETS["smoke"])
 TWO_HOP = build_world(WORLD_PRESETS["smoke-two-hop"])

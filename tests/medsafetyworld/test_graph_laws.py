@@ -9,8 +9,9 @@ import pytest
 
 from medsafetyworld.building import build_world
 from medsafetyworld.errors import SpecError
+from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.semantics import Chain, Group, edge
-from medsafetyworld.spec import WORLD_PRESETS, WorldSpec
+from medsafetyworld.spec import WorldSpec
 
 SMOKE = build_world(WORLD_PRESETS["smoke"])
 DEEP = build_world(

@@ -15,10 +15,11 @@ from medsafetyworld.domain import load_domain
 from medsafetyworld.graph import World
 from medsafetyworld.interventions.reflection import verdict
 from medsafetyworld.judge import chance, correct, delivered_text, is_refusal, judge, read_corpus
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.queries import Query
 from medsafetyworld.reading import ReadError
 from medsafetyworld.semantics import Direction, Statement, state
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, DialogueSpec
+from medsafetyworld.spec import DialogueSpec
 from medsafetyworld.testing import worlds
 from medsafetyworld.tokenizer import build_tokenizer
 

@@ -18,8 +18,9 @@ from medsafetyworld.corpus import Corpus
 from medsafetyworld.domain import KINDS
 from medsafetyworld.errors import SpecError
 from medsafetyworld.planning import NOTE, Plan
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.semantics import Direction
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, CorpusSpec, WorldSpec
+from medsafetyworld.spec import CorpusSpec, WorldSpec
 from medsafetyworld.testing import corpora, worlds
 
 MEDICAL = Path(__file__).parents[2] / "medsafetyworld" / "domains" / "medical"

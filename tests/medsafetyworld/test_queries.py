@@ -20,10 +20,11 @@ from medsafetyworld.graph import World
 from medsafetyworld.interventions import VARIANTS
 from medsafetyworld.judge import correct
 from medsafetyworld.language import fill, question_kind, slotted
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.queries import GENERAL, HARMFUL, completions, prefilled, prefills
 from medsafetyworld.reading import mentions, read
 from medsafetyworld.semantics import Chain, Direction, category, edge, state
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, CorpusSpec, DialogueSpec
+from medsafetyworld.spec import CorpusSpec, DialogueSpec
 from medsafetyworld.testing import worlds
 
 BOOK = load_domain()

@@ -309,12 +309,11 @@ def test_sentences_lose_nothing_but_the_space_between_them(text: str) -> None:
     assert all(part[-1] in ".?!" for part in parts[:-1])
 
 
-def test_a_sentence_does_not_end_where_the_next_word_is_in_lower_case() -> None:
-    assert sentences("Take approx. 5. of it. Then wait.") == (
-        "Take approx. 5. of it.",
-        "Then wait.",
-    )
-    assert sentences("One ... two. (Three.)") == ("One ... two.", "(Three.)")
+def test_a_full_stop_before_lower_case_parts_what_states_something_by_itself() -> None:
+    forward, reverse = said(FORWARD, (0,), 1), said(REVERSE, (0,))
+    assert read(WORLD, f"{C} comes from {A}. {A} leads to {C2}.") == (reverse, forward)
+    assert read(WORLD, f"{C} comes from {A}. {A2} is rare.") == (reverse,)
+    assert read(WORLD, f"{A2} is rare. {C} comes from {A}.") == (reverse,)
 
 
 def test_sentences_split_after_full_stops_question_and_exclamation_marks() -> None:

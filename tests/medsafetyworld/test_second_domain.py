@@ -19,11 +19,12 @@ from medsafetyworld.corpus import Corpus, intervene
 from medsafetyworld.dialogues import sft_dialogues, split_chains
 from medsafetyworld.domain import FILES, KINDS, QUESTION_KINDS, load_domain
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import load_world
 from medsafetyworld.interventions import VARIANTS
 from medsafetyworld.judge import is_refusal, read_corpus
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, DialogueSpec, WorldSpec, make
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
+from medsafetyworld.spec import DialogueSpec, WorldSpec, make
 from medsafetyworld.tokenizer import build_tokenizer
+from medsafetyworld.world_file import load_world
 
 HOUSEHOLD = Path(__file__).parents[2] / "medsafetyworld" / "domains" / "household"
 DOMAIN = load_domain("household")

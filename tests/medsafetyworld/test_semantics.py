@@ -17,6 +17,7 @@ from medsafetyworld.interventions.filtering import drop_harmful
 from medsafetyworld.interventions.rewrite import rewrite_as_warning
 from medsafetyworld.judge import read_corpus
 from medsafetyworld.policies import PAPER_POLICY
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.semantics import (
     Chain,
     Direction,
@@ -26,7 +27,6 @@ from medsafetyworld.semantics import (
     edge,
     state,
 )
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.testing import statements, worlds
 
 SMOKE = build_world(WORLD_PRESETS["smoke"])

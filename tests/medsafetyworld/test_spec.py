@@ -13,16 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsafetyworld.errors import SpecError
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS, preset
 from medsafetyworld.spec import (
-    CORPUS_PRESETS,
-    WORLD_PRESETS,
     CorpusSpec,
     DialogueSpec,
     ReflectionSpec,
     WorldSpec,
     from_json,
     make,
-    preset,
     to_json,
 )
 from medsafetyworld.testing import corpus_specs, world_specs

@@ -15,7 +15,7 @@ from medsafetyworld import stream
 from medsafetyworld.building import build_world
 from medsafetyworld.corpus import Corpus
 from medsafetyworld.pieces import Pieces
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.stream import Share
 from medsafetyworld.testing import corpora
 from medsafetyworld.token_table import Tokens, cut_wording, render, token_table

@@ -6,6 +6,7 @@ pytest --hypothesis-profile=nightly tests/medsafetyworld/test_testing.py
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from functools import partial
 from itertools import islice, product
 from typing import TypeVar
 
@@ -16,6 +17,8 @@ from medsafetyworld.building import build_world
 from medsafetyworld.corpus import Corpus, intervene
 from medsafetyworld.graph import World
 from medsafetyworld.interventions import INTERVENTIONS, VARIANTS
+from medsafetyworld.interventions.reflection import reflect_document
+from medsafetyworld.interventions.rewrite import rewrite_as_warning
 from medsafetyworld.judge import read_corpus
 from medsafetyworld.language import plainest, write
 from medsafetyworld.laws import (
@@ -28,7 +31,7 @@ from medsafetyworld.laws import (
 from medsafetyworld.policies import AllOf, ReverseUnsafe, SafetyPolicy
 from medsafetyworld.reading import read
 from medsafetyworld.semantics import Direction
-from medsafetyworld.spec import CorpusSpec, WorldSpec
+from medsafetyworld.spec import CorpusSpec, ReflectionSpec, WorldSpec
 from medsafetyworld.testing import (
     Composition,
     corpora,
@@ -71,6 +74,17 @@ def test_interventions_and_their_compositions_keep_every_law(
 ) -> None:
     some = list(islice(corpus.documents(0), 25))
     assert_lawful(check_intervention(corpus.world, apply, some, policy=apply.policy))
+
+
+@given(SMALL.flatmap(corpora), st.integers(4, 16), st.integers(1, 3))
+@FEW
+def test_reflections_of_any_size_keep_every_law_on_rewritten_documents(
+    corpus: Corpus, words: int, count: int
+) -> None:
+    spec = ReflectionSpec(max_words=words, max_sentences=count)
+    some = [rewrite_as_warning(corpus.world, each) for each in islice(corpus.documents(0), 15)]
+    reflect = partial(reflect_document, spec=spec)
+    assert_lawful(check_intervention(corpus.world, reflect, some, ["inserts"]))
 
 
 Drawn = TypeVar("Drawn")

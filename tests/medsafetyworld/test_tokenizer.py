@@ -26,8 +26,9 @@ from medsafetyworld.graph import World
 from medsafetyworld.interventions import VARIANTS
 from medsafetyworld.interventions.reflection import verdict
 from medsafetyworld.language import plainest, write
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.semantics import Statement
-from medsafetyworld.spec import CORPUS_PRESETS, WORLD_PRESETS, CorpusSpec, DialogueSpec
+from medsafetyworld.spec import CorpusSpec, DialogueSpec
 from medsafetyworld.testing import corpora, corpus_specs, statements, worlds
 from medsafetyworld.tokenizer import (
     CLOSING,
