@@ -80,12 +80,11 @@ def _told(names: Names, text: str) -> Iterator[tuple[str, _Spotted]]:
         last, known = "", _Spotted({}, [])
         for sentence in sentences(part):
             found = _spot(names, sentence)
-            if last and not sentence[0].isupper() and _goes_on(sentence):
-                if len(known.layers) < 2 and len(found.layers) < 2:
-                    sentence = f"{last} {sentence}"
-                    found = _spot(names, sentence)
-                    last = ""
-            if last:
+            goes_on = last and not sentence[0].isupper() and _goes_on(sentence)
+            if goes_on and len(known.layers) < 2 and len(found.layers) < 2:
+                sentence = f"{last} {sentence}"
+                found = _spot(names, sentence)
+            elif last:
                 yield last, known
             last, known = sentence, found
         if last:

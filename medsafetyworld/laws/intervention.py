@@ -166,10 +166,15 @@ def _strips_back(trial: _Trial) -> Iterator[str]:
 
 def _adds_no_fact(trial: _Trial) -> Iterator[str]:
     for document, result in trial.changed:
-        had = [set(said.groups) for said in read(trial.world, document.text)]
+        had = read(trial.world, document.text)
+        # What stands in for a harmful statement may tell of its groups in another way.
+        harmful = trial.harm(document) if "rewrites" in trial.kinds else ()
         for said in read(trial.world, result.text):
-            if not any(groups.issuperset(said.groups) for groups in had):
-                yield f"{_quoted(result)} says ({say(trial.world, said)}), {_quoted(document)} not"
+            if said not in had and not any(
+                set(said.groups) <= set(each.groups) for each in harmful
+            ):
+                told = f"the {said.direction} statement ({say(trial.world, said)})"
+                yield f"{_quoted(result)} says {told}, {_quoted(document)} not"
 
 
 def _adds_no_harm(trial: _Trial) -> Iterator[str]:

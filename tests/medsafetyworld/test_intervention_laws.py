@@ -181,6 +181,11 @@ def test_only_the_longest_sentences_are_cut() -> None:
     assert "rewords harmful sentences only" in found
 
 
+def test_the_same_groups_told_the_other_way_round_are_another_fact() -> None:
+    found = caught(check_intervention(DEEP, on_sentences(tells_how), SOME))
+    assert "says the reverse statement (" in found["adds no fact"]
+
+
 @pytest.mark.parametrize("words", range(4, 17, 4))
 def test_reflections_of_any_size_keep_every_law_on_rewritten_documents_too(words: int) -> None:
     spec = ReflectionSpec(max_words=words)

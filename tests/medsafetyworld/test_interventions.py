@@ -127,6 +127,7 @@ def test_rewriting_turns_harm_into_warnings_and_leaves_the_rest_equal(case: Case
                 continue
             assert other.statement == replace(one.statement, direction=Direction.WARNING)
             assert other.hazard == one.hazard
+            assert one.template is not None
             assert other.template == replace(one.template, form="warning")
 
 
