@@ -66,6 +66,8 @@ class Nursery:
 
 def serve(jobs: dict[str, Callable[..., None]]) -> None:
     """Answers requests until standard input ends."""
+    # A job of a background shell has SIGINT ignored, and so would every child.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     answers = os.fdopen(os.dup(1), "w")
     # Whatever a job or a library prints must not look like an answer.
     os.dup2(2, 1)

@@ -106,6 +106,8 @@ def test_ctrl_c_in_the_scheduler_ends_its_children_and_what_is_left_can_run(
     tmp_path, figure
 ) -> None:
     """At each kind of moment: when a task starts, while several run, when one has ended."""
+    # A job of a background shell has SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     tasks = [
         Task(name, ("sh", "-c", f"echo $$; exec sleep {seconds}"), tmp_path / name)
         for name, seconds in (("short", 0.3), ("long", 60), ("later", 60))
