@@ -94,7 +94,9 @@ def _test_chains(world: World, split: Split, category_name: str) -> tuple[Chain,
     wanted = category_name.endswith("-unsafe")
     chains = [chain for chain in split.test if world.unsafe[chain.outcome] is wanted]
     if category_name.startswith("reverse"):
-        return tuple({(chain.outcome, chain.shape): chain for chain in chains}.values())
+        # Pairs and triples are asked for in the same words, so an outcome is asked once for both.
+        kinds = ((question_kind(Direction.REVERSE, chain.causes), chain) for chain in chains)
+        return tuple({(chain.outcome, kind): chain for kind, chain in kinds}.values())
     pure = [chain for chain in chains if safety_of(world, chain.compounds) == {wanted}]
     return tuple({chain.compounds: chain for chain in pure}.values())
 

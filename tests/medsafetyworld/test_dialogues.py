@@ -96,11 +96,16 @@ def test_each_edge_to_an_outcome_is_in_one_part_with_all_its_chains_and_safety_i
     world: World, spec: DialogueSpec, seed: int
 ) -> None:
     split = split_chains(world, spec, seed)
-    assert sorted((*split.train, *split.test)) == sorted(world.chains)
+    asked = {chain.compounds for chain in split.test}
+    dropped = set(world.chains) - {*split.train, *split.test}
+    assert len(split.train) + len(split.test) + len(dropped) == len(world.chains)
+    assert all(chain.compounds in asked for chain in dropped)
+    assert not asked & {chain.compounds for chain in split.train}
     assert split == split_chains(world, spec, seed)
     train, test = ({last_edge(chain) for chain in part} for part in (split.train, split.test))
     assert not train & test
-    totals = Counter(world.unsafe[outcome.members[0]] for _, outcome in train | test)
+    every = {last_edge(chain) for chain in world.chains}
+    totals = Counter(world.unsafe[outcome.members[0]] for _, outcome in every)
     held = Counter(world.unsafe[outcome.members[0]] for _, outcome in test)
     for unsafe, total in totals.items():
         assert 1 <= held[unsafe] <= total

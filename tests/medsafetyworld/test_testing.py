@@ -104,7 +104,7 @@ def drawn(strategy: st.SearchStrategy[Drawn], count: int = 200) -> list[Drawn]:
 
 
 def test_world_specs_reach_every_corner() -> None:
-    specs = drawn(world_specs(domains=DOMAINS))
+    specs = drawn(world_specs(domains=DOMAINS), 600)
     assert {(spec.hops, spec.domain) for spec in specs} == set(product((1, 2, 3), DOMAINS))
     for spec_is_there in (
         [spec.hops == 3 and spec.triple_edges > 0 for spec in specs],
