@@ -19,25 +19,12 @@ from medsafetyworld.graph import SEVERITIES, World
 from medsafetyworld.laws import assert_lawful, check_world
 from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.semantics import Direction, Group, Statement, state
-from medsafetyworld.spec import WorldSpec
 from medsafetyworld.testing import statements, worlds
 from medsafetyworld.world_file import load_world
 
-SMOKE = build_world(WORLD_PRESETS["smoke"])
+from graph_cases import DEEP, SMOKE
+
 TWO_HOP = build_world(WORLD_PRESETS["smoke-two-hop"])
-DEEP = build_world(
-    WorldSpec(
-        compounds=9,
-        mediators=(7, 5),
-        outcomes=5,
-        single_edges=12,
-        pair_edges=4,
-        triple_edges=2,
-        mediator_edges=3,
-        unsafe_fraction=0.5,
-        seed=3,
-    )
-)
 
 
 def plain_ways(world: World) -> set[tuple[tuple[int, ...], ...]]:
