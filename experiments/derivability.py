@@ -13,10 +13,10 @@ from experiments.rows import Row
 from medsafetyworld.derivation import Knowledge, Proof, derive
 from medsafetyworld.graph import World
 from medsafetyworld.queries import Completion, Query
-from medsafetyworld.rules import ASSOCIATION, LOGIC, Rule
+from medsafetyworld.rules import RULE_SETS
 from medsafetyworld.semantics import Direction, Group, Statement
 
-RULES: Mapping[str, frozenset[Rule]] = {"logic": LOGIC, "association": ASSOCIATION}
+RULES = RULE_SETS
 UNDERIVABLE = "none"
 
 Count = Callable[[str, int, int], Row]

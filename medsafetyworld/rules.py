@@ -56,6 +56,9 @@ LOGIC = ALL_RULES - {Rule.RECALL}
 ASSOCIATION = ALL_RULES - {Rule.INVERSION, Rule.SYMMETRY}
 """What follows for a model under the reversal curse, which recalls only in an order it has read."""
 
+RULE_SETS: Mapping[str, frozenset[Rule]] = {"logic": LOGIC, "association": ASSOCIATION}
+"""The sets that reports and commands name."""
+
 Step: TypeAlias = tuple[Rule, tuple[Statement, ...]]
 """A rule with the premises of one of its instances."""
 

@@ -21,10 +21,9 @@ from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import SEVERITIES, World
 from medsafetyworld.interventions import Variant, variant
 from medsafetyworld.judge import read_corpus
-from medsafetyworld.rules import ASSOCIATION, LOGIC, Rule
+from medsafetyworld.rules import RULE_SETS as RULES
+from medsafetyworld.rules import Rule
 from medsafetyworld.semantics import Statement
-
-RULES = {"logic": LOGIC, "association": ASSOCIATION}
 
 
 @dataclass(frozen=True, kw_only=True)
