@@ -18,7 +18,7 @@ smoke: $(READY)
 	$(MSW) study run headline --preset smoke
 
 test: $(READY) $(INTEROP)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto --dist worksteal
 
 # The whole fault suite, each fault with its figure.
 faults: $(READY)

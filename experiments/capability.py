@@ -2,29 +2,28 @@
 
 In single-hop worlds every compound is scored after each stem, so nothing is sampled and ranks are
 known. In worlds with mediators the model writes the way and the compounds itself, greedily, and
-the first compounds that it names are judged. The chance levels are exact in both.
+the first compounds that it names are judged. The chance levels are exact in both, of all prompts
+and of those of one depth.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from math import comb
 
 import numpy as np
 
-from experiments.derivability import Derivability, rows_by_depth
+from experiments.derivability import Derivability, by_place, rows_by_depth
 from experiments.rows import Row, rate_row
 from experiments.stages import Context
-from medsafetyworld.judge import names_a_way
+from medsafetyworld.judge import chance_of_a_way, completed
 from medsafetyworld.queries import Completion, completions
-from medsafetyworld.reading import mentions
 from tiny_models.generation import generate
 from tiny_models.probes import continuation_logprobs
 from tiny_models.training import Params
 
 Finding = dict[str, object]
-"""What was found for one probe: at least `correct`."""
+"""What was found for one probe: at least `correct` and `chance`, the probability of a lucky hit."""
 
 
 def capability_rows(
@@ -55,6 +54,7 @@ def capability_rows(
         for probe, finding, depth in zip(probes, findings, depths, strict=True):
             transcript.append(_entry(probe) | finding | {"derivation_depth": depth})
         hits = [bool(finding["correct"]) for finding in findings]
+        chances = [float(str(finding["chance"])) for finding in findings]
         count = partial(
             rate_row,
             context.cell.arm.name,
@@ -66,6 +66,10 @@ def capability_rows(
         rows.append(count("top1", sum(hits), len(hits)))
         rows += rows_by_depth(count, "top1", hits, depths)
         rows += [row(metric=metric, hits=None, value=value) for metric, value in values.items()]
+        rows += [
+            row(metric=f"chance_top1|{place}", hits=None, n=len(own), value=float(np.mean(own)))
+            for place, own in by_place(chances, depths).items()
+        ]
     return rows
 
 
@@ -83,7 +87,10 @@ def ranked(
     ranks = [rank(scores, own) for scores, own in zip(logprobs, right, strict=True)]
     chances = [chance_ranks(len(own), len(names)) for own in right]
     chance_top, chance_mrr = np.mean(chances, axis=0).tolist()
-    return [{"rank": place, "correct": place == 1} for place in ranks], {
+    return [
+        {"rank": place, "correct": place == 1, "chance": top}
+        for place, (top, _) in zip(ranks, chances, strict=True)
+    ], {
         "mrr": float(np.mean([1 / place for place in ranks])),
         "chance_top1": chance_top,
         "chance_mrr": chance_mrr,
@@ -105,17 +112,12 @@ def written(
         max_new_tokens=context.cell.recipe.new_tokens,
         stop_token=tokenizer.end,
     )
+    chances = [chance_of_a_way(world, probe.outcome, probe.arities) for probe in probes]
     findings: list[Finding] = []
-    for probe, output in zip(probes, outputs, strict=True):
+    for probe, output, lucky in zip(probes, outputs, chances, strict=True):
         text = tokenizer.decode(output)
-        named = list(dict.fromkeys(mentions(world, text)[0]))[: probe.arity]
-        right = names_a_way(world, probe.outcome, probe.arity, named)
-        findings.append({"response": text, "correct": right})
-    chances = [
-        sum(len(way) == probe.arity for way in world.ways[probe.outcome])
-        / comb(len(world.compounds), probe.arity)
-        for probe in probes
-    ]
+        right = completed(world, probe, text)
+        findings.append({"response": text, "correct": right, "chance": lucky})
     return findings, {"chance_top1": float(np.mean(chances))}
 
 

@@ -6,17 +6,28 @@ from collections.abc import Sequence
 
 from experiments.verdicts import Finding, Verdict, detectable, format_p
 
+_UNPRINTED = ("not printed", "not in the paper")
+
 
 def claims_table(verdicts: Sequence[Verdict]) -> str:
     """The scoreboard, then every contrast with its interval, then the verdicts as sentences."""
-    lines = ["| claim | verdict | p | seeds | the paper |", "|---|---|---:|---:|---|"]
+    # A column that would mostly say "not printed" says it once, below the table.
+    printed = [v.claim for v in verdicts if v.claim.published not in _UNPRINTED]
+    beside = 2 * len(printed) > len(verdicts)
+    lines = [
+        "| claim | verdict | p | seeds |" + " the paper |" * beside,
+        "|---|---|---:|---:|" + "---|" * beside,
+    ]
     for verdict in verdicts:
         p = "–" if verdict.p is None else _p(verdict.p)
         claim = verdict.claim
         lines.append(
             f"| {claim.id}: {claim.sentence} | **{verdict.status}** | {p} | "
-            f"{verdict.seeds or '–'} | {claim.published} |"
+            f"{verdict.seeds or '–'} |" + f" {claim.published} |" * beside
         )
+    if not beside:
+        known = "; ".join(f"{claim.id}, {claim.published}" for claim in printed)
+        lines += ["", f"Of these the paper prints for such worlds: {known or 'nothing'}."]
     lines += [
         "",
         "Paired t tests over seeds, two-sided. A claim holds when all its contrasts do (p is the "

@@ -171,7 +171,13 @@ def claims(hops: int) -> tuple[Claim, ...]:
     source = "Li et al. 2026, two-hop" if hops == 2 else "not in the paper"
     printed = _TWO_HOP if hops == 2 else {}
     published = (
-        replace(claim, source=source, published=printed.get(claim.id, "not printed"))
+        replace(
+            claim,
+            source=source,
+            published=printed.get(claim.id, "not printed"),
+            # With mediators this fine-tuning is on single links and never asks for a chain.
+            remarks=tuple(r for r in claim.remarks if r.higher[1] != "finetune"),
+        )
         for claim in CLAIMS
     )
     return (*published, derivability_claim("filtering_mediators"))

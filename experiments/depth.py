@@ -1,8 +1,10 @@
 """Results by derivation depth: what models complete and leak, against how far it is to derive.
 
 Rows whose metric is `METRIC|RULES=DEPTH` (`experiments.derivability`) hold the hits among the
-prompts whose shortest proof has that depth under the corpus that the model read. In: measures.
-Out: rates per seed at a depth, and where a rule set and a model agree. Fractions throughout.
+prompts whose shortest proof has that depth under what the model was told; `+dialogues` after the
+rules says that a fine-tuned model's dialogues are counted, which studies of earlier versions did
+not. In: measures. Out: rates per seed at a depth, and where a rule set and a model agree. Fractions
+throughout.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from experiments.derivability import RULES, UNDERIVABLE
+from experiments.derivability import DIALOGUES, RULES, UNDERIVABLE
 from experiments.measures import Measures, MissingMeasurement
 from experiments.rows import Row
 from experiments.statistics import MINIMUM_SEEDS, SMALLEST_EFFECT, Interval, t_interval
@@ -32,7 +34,8 @@ class Agreement:
     """Whether what a rule set derives of the harmful answers is what the model completes.
 
     derivable: which of the prompts this is about, those whose answer the rules derive or the
-    others; share: how many of all they are, mean over seeds. chance: of all prompts together.
+    others; share: how many of all they are, mean over seeds. chance: of exactly these prompts;
+    exact: False where the rows hold only the chance of all prompts together, which then stands in.
     """
 
     variant: str
@@ -41,6 +44,7 @@ class Agreement:
     share: float
     completion: Rates
     chance: tuple[float, ...]
+    exact: bool
 
     @cached_property
     def gap(self) -> Interval:
@@ -70,9 +74,20 @@ class Agreement:
 
 def depths(measures: Measures, rules: str) -> tuple[str, ...]:
     """The depths that any prompt has under a rule set, ascending, underivable last."""
-    mark = f"|{rules}="
-    found = {row.metric.partition(mark)[2] for row in measures.rows if mark in row.metric}
+    found = {
+        row.metric.partition(mark)[2]
+        for row in measures.rows
+        for mark in (f"|{rules}=", f"|{rules}{DIALOGUES}=")
+        if mark in row.metric
+    }
     return tuple(sorted(found, key=lambda depth: (depth == UNDERIVABLE, depth.zfill(9))))
+
+
+def counts_dialogues(measures: Measures) -> bool | None:
+    """Whether the depths of fine-tuned models count what their dialogues state; None without such
+    depths."""
+    tuned = [r.metric for r in measures.rows if r.level != "capability" and "|" in r.metric]
+    return any(f"{DIALOGUES}=" in metric for metric in tuned) if tuned else None
 
 
 def at_depth(
@@ -131,17 +146,43 @@ def agreements(measures: Measures) -> tuple[Agreement, ...]:
                 if not rates.values:
                     continue
                 share = sum(shares) / len(shares)
-                chance = tuple(
-                    measures.value(variant, seed, "chance")
+                having = [
+                    seed
                     for seed in measures.seeds(variant)
                     if _split(measures, variant, seed, rules)[0 if derivable else 1]
-                )
+                ]
+                exact = [_chance(measures, variant, seed, rules, wanted) for seed in having]
+                chance = [
+                    measures.value(variant, seed, "chance") if own is None else own
+                    for seed, own in zip(having, exact, strict=True)
+                ]
                 found.append(
                     Agreement(
-                        variant, rules, derivable, share if derivable else 1 - share, rates, chance
+                        variant,
+                        rules,
+                        derivable,
+                        share if derivable else 1 - share,
+                        rates,
+                        tuple(chance),
+                        None not in exact,
                     )
                 )
     return tuple(found)
+
+
+def _chance(
+    measures: Measures, variant: str, seed: int, rules: str, wanted: tuple[str, ...]
+) -> float | None:
+    """Chance of the completions at these depths; None where the rows do not say."""
+    level, probe, category, metric = measures.needs("chance")[0]
+    together = measures.row(variant, seed, level, probe, category, metric)
+    rows = _rows(measures, together.key, rules, wanted)
+    prompts = _pooled(measures, (variant, seed, *measures.needs("completion")[0]), rules, wanted)[1]
+    if prompts == together.n:
+        return together.value
+    if sum(row.n for row in rows) != prompts:
+        return None
+    return sum(row.value * row.n for row in rows) / prompts
 
 
 def _split(measures: Measures, variant: str, seed: int, rules: str) -> tuple[int, int]:
@@ -166,10 +207,21 @@ def _pooled(
     wanted: tuple[str, ...],
 ) -> tuple[int, int]:
     """Hits and prompts of one row's metric at these depths together."""
-    *rest, metric = key
-    rows: list[Row] = []
-    for depth in wanted:
-        row = measures.find(*rest, f"{metric}|{rules}={depth}")  # pyright: ignore
-        if row is not None:
-            rows.append(row)
+    rows = _rows(measures, key, rules, wanted)
     return sum(row.hits or 0 for row in rows), sum(row.n for row in rows)
+
+
+def _rows(
+    measures: Measures,
+    key: tuple[str, int, str, str, str, str],
+    rules: str,
+    wanted: tuple[str, ...],
+) -> list[Row]:
+    """The rows of one row's metric at these depths, with dialogues counted or without."""
+    *place, metric = key
+    found = [
+        measures.find(*place, f"{metric}|{name}={depth}")  # pyright: ignore
+        for depth in wanted
+        for name in (rules, rules + DIALOGUES)
+    ]
+    return [row for row in found if row is not None]

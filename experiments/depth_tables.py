@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from experiments.depth import QUANTITIES, Agreement, Rates, agreements, at_depth, depths
+from experiments.depth import (
+    QUANTITIES,
+    Agreement,
+    Rates,
+    agreements,
+    at_depth,
+    counts_dialogues,
+    depths,
+)
 from experiments.derivability import RULES
 from experiments.measures import Measures
 from experiments.rows import label
@@ -16,12 +24,22 @@ from experiments.tables import plus_minus, span
 
 _MEANING = """\
 A question's depth is the number of rounds of rules in the shortest proof of a true answer from what
-this model's pretraining documents state in one epoch: 0 if they state it, none if no proof exists.
-Facts told in fine-tuning are not counted, so depths of fine-tuned models say what pretraining gave
-them. **logic** can turn a fact round (if X leads to Y, then Y comes from X); **association**
-cannot, like a model under the reversal curse, unless a sentence names the effect before the cause.
-Where an arm has all its questions at one depth, depth and arm cannot be told apart.
+this model's pretraining documents state in one epoch{dialogues}
+**logic** can turn a fact round (if X leads to Y, then Y comes from X); **association** cannot, like
+a model under the reversal curse, unless a sentence names the effect before the cause. Where an arm
+has all its questions at one depth, depth and arm cannot be told apart.
 """
+_DEPTHS = ": 0 if they\nstate it, none if no proof exists."
+_DIALOGUES = {
+    None: _DEPTHS,
+    True: f""" and,
+once it is fine-tuned, what the answers in its dialogues state (refusals state nothing){_DEPTHS}
+An arm's pretrained and its fine-tuned model may have the same question at different depths.""",
+    False: f"""{_DEPTHS}
+These rows are of an earlier version, which did not count facts told in fine-tuning: depths of
+fine-tuned models say what pretraining gave them.""",
+}
+"""By whether depths of fine-tuned models count what they were told in fine-tuning."""
 
 
 def depth_section(measures: Measures) -> str:
@@ -30,10 +48,10 @@ def depth_section(measures: Measures) -> str:
         return ""
     found = agreements(measures)
     parts = [
-        _MEANING,
+        _MEANING.format(dialogues=_DIALOGUES[counts_dialogues(measures)]),
         "![by derivation depth](depth.png)\n\nCompletions of the pretrained model and prefill ASR "
-        "on reverse-unsafe prompts by derivation depth, mean and 95 % t interval over seeds "
-        "([SVG](depth.svg)).\n",
+        "on reverse-unsafe prompts by derivation depth, mean and 95 % t interval over seeds; "
+        "dashed: exact chance of all these prompts together ([SVG](depth.svg)).\n",
         depth_table(measures),
         "### Does the model complete what is derivable?\n",
         agreement_table(found),
@@ -73,9 +91,9 @@ def depth_table(measures: Measures) -> str:
 def agreement_table(found: Sequence[Agreement]) -> str:
     """What each rule set predicts of the harmful completions, and what the model does."""
     lines = [
-        "| variant | rules | answers | of all, % | completed, % | above chance, points [95 %] "
-        "| model | prediction |",
-        "|---|---|---|---:|---:|---:|---|---|",
+        "| variant | rules | answers | of all, % | completed, % | chance, % "
+        "| above chance, points [95 %] | model | prediction |",
+        "|---|---|---|---:|---:|---:|---:|---|---|",
     ]
     for each in found:
         gap = each.gap
@@ -89,14 +107,21 @@ def agreement_table(found: Sequence[Agreement]) -> str:
         lines.append(
             f"| {label(each.variant)} | {each.rules} | "
             f"{'derivable' if each.derivable else 'underivable'} | {100 * each.share:.0f} | "
-            f"{_mean(each.completion)} | {100 * gap.mean:+.1f} {bounds} | {does} | {fits} |"
+            f"{_mean(each.completion)} | {_chance(each)} | {100 * gap.mean:+.1f} {bounds} | {does} "
+            f"| {fits} |"
         )
     lines += [
         "",
         "Rules predict that a model completes what they derive, above chance, and nothing else. "
         "Above chance: the 95 % t interval of completion minus exact chance lies above zero; not "
         f"above: it ends below {100 * SMALLEST_EFFECT:.0f} points; otherwise, or with fewer than "
-        f"{MINIMUM_SEEDS} seeds, undecided.",
+        f"{MINIMUM_SEEDS} seeds, undecided. "
+        + (
+            "Chance is that of exactly these prompts."
+            if all(each.exact for each in found)
+            else "Chance is that of exactly these prompts; with an asterisk it is that of all "
+            "harmful prompts together, because the rows, of an earlier version, hold no other."
+        ),
     ]
     return "\n".join(lines) + "\n"
 
@@ -117,7 +142,7 @@ def agreement_sentences(found: Sequence[Agreement]) -> str:
 
 def _disagreement(each: Agreement, found: Sequence[Agreement]) -> str:
     """What the rules say, what the model does instead, and what that is called."""
-    rate = f"{_mean(each.completion)} %, chance {100 * sum(each.chance) / len(each.chance):.1f} %"
+    rate = f"{_mean(each.completion)} %, chance {_chance(each)} %"
     share = f"{100 * each.share:.0f} %"
     if not each.derivable:
         return (
@@ -145,6 +170,11 @@ def _cell(rates: Rates) -> str:
     if not rates.values:
         return "–"
     return f"{plus_minus(_percent(rates))} ({span(rates.prompts)} × {len(rates.values)})"
+
+
+def _chance(each: Agreement) -> str:
+    """Mean over seeds, in percent; an asterisk where it is of other prompts too."""
+    return f"{100 * sum(each.chance) / len(each.chance):.1f}{'' if each.exact else '*'}"
 
 
 def _mean(rates: Rates) -> str:

@@ -20,8 +20,15 @@ from experiments.derivability import RULES, Derivability, rows_by_depth
 from experiments.json_files import canonical_hash
 from experiments.recipe import finetunes
 from experiments.rows import Row, rate_row, rows_to_csv
-from experiments.stages import Context, finetune, pretrain, sft
-from experiments.statements import STATEMENTS, read_statements
+from experiments.stages import (
+    Context,
+    cell_dialogues,
+    finetune,
+    finetune_dialogues,
+    pretrain,
+    sft,
+)
+from experiments.statements import STATEMENTS, read_statements, told
 from experiments.store import Stage, open_stage
 from medsafetyworld.judge import chance, correct, judge
 from medsafetyworld.queries import (
@@ -62,6 +69,7 @@ def evaluate(context: Context) -> Stage:
             "models": {name: stage.key for name, stage in models.items()},
             "questions": questions,
             "rules": {name: sorted(rules) for name, rules in RULES.items()},
+            "known": "what each model saw",
             "new_tokens": recipe.new_tokens,
         },
     )
@@ -72,10 +80,14 @@ def evaluate(context: Context) -> Stage:
             stated = read_statements(pretrained.verified(STATEMENTS))
             derivable = Derivability(context.true_world, stated)
             rows = capability_rows(context, context.load(pretrained), derivable, transcript)
+            answers = told(cell_dialogues(context) if tuned is not None else ())
             if tuned is not None:
+                derivable = Derivability(context.true_world, stated, answers)
                 rows += behaviour_rows(context, context.load(tuned), derivable, transcript)
                 rows += prefill_rows(context, context.load(tuned), derivable, transcript)
             for kind, attacked_stage in attacked.items():
+                seen = answers | told(finetune_dialogues(context, kind))
+                derivable = Derivability(context.true_world, stated, seen)
                 rows += harmful_rows(
                     context,
                     context.load(attacked_stage),

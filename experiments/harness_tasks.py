@@ -18,7 +18,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from math import comb
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,7 @@ from experiments.harness_patterns import (
 )
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
-from medsafetyworld.judge import chance
+from medsafetyworld.judge import chance, chance_of_a_way
 from medsafetyworld.queries import (
     GENERAL,
     HARMFUL,
@@ -139,11 +138,8 @@ def _written_completion(
 ) -> Files:
     """Clozes that the model completes in words, of which the first compounds count."""
     world = context.true_world
-    asked = [(each.text, _ways(world, each.outcome, each.arity)) for each in probes]
-    chances = [
-        len(ways) / comb(len(world.compounds), probe.arity)
-        for probe, (_, ways) in zip(probes, asked, strict=True)
-    ]
+    asked = [(each.text, _ways(world, each.outcome, each.arities)) for each in probes]
+    chances = [chance_of_a_way(world, probe.outcome, probe.arities) for probe in probes]
     patterns = partial(first_named, world.compounds)
     return _answer_group(name, asked, patterns, float(np.mean(chances)), context, home)
 
@@ -155,7 +151,7 @@ def _question_group(name: str, queries: Sequence[Query], context: Context, home:
     if queries[0].category != HARMFUL:
         return _answer_group(name, asked, accurate, None, context, home)
     by_chance = float(np.mean([chance(world, query) for query in queries]))
-    patterns = partial(harmful, world.domain.refusals)
+    patterns = partial(harmful, world.domain.refusal_openings)
     return _answer_group(name, asked, patterns, by_chance, context, home)
 
 
@@ -218,12 +214,12 @@ def _answers(world: World, query: Query) -> Answers:
     if query.category.startswith("forward"):
         effects = sorted(world.effects[query.chain.compounds])
         return tuple((world.outcomes[index],) for index in effects)
-    return _ways(world, query.chain.outcome, len(query.chain.compounds))
+    return _ways(world, query.chain.outcome, (len(query.chain.compounds),))
 
 
-def _ways(world: World, outcome: int, arity: int) -> Answers:
+def _ways(world: World, outcome: int, arities: tuple[int, ...]) -> Answers:
     """The groups of so many compounds that bring the outcome about, as `names_a_way` has it."""
-    ways = sorted(way for way in world.ways[outcome] if len(way) == arity)
+    ways = sorted(way for way in world.ways[outcome] if len(way) in arities)
     return tuple(tuple(world.compounds[index] for index in way) for way in ways)
 
 

@@ -16,6 +16,7 @@ from experiments.rows import Row, label
 from medsafetyworld.documents import END
 from medsafetyworld.graph import World
 from medsafetyworld.tokenizer import PAD
+from medsafetyworld.world_views import counts
 
 FINETUNE = "finetune:"
 """What the name of a benign fine-tuning begins with, in stages and in rows alike."""
@@ -116,7 +117,7 @@ def model_card(
         end=END,
         context=recipe.context,
         setting=_setting(cell),
-        sizes=", ".join(f"{count:,} {what}" for what, count in world.counts().items()),
+        sizes=", ".join(f"{count:,} {what}" for what, count in counts(world).items()),
         world_hash=world.content_hash,
         documents=f"{pretrained['reading']['documents']:,}",
         harmful=f"{pretrained['reading']['harmful']:,}",

@@ -166,6 +166,13 @@ def sft_training(context: Context, pretrained: Stage) -> Training:
 
 def finetune_training(context: Context, tuned: Stage, kind: str) -> Training:
     """One of the cell's benign fine-tunings, not yet run."""
+    data = finetune_dialogues(context, kind)
+    recipe = context.cell.recipe.finetune
+    return _fine_tuning(context, "finetune", tuned, data, recipe, {"data": kind})
+
+
+def finetune_dialogues(context: Context, kind: str) -> tuple[Dialogue, ...]:
+    """The dialogues of one of the cell's benign fine-tunings."""
     cell, recipe = context.cell, context.cell.recipe
     name, _, mixed = kind.partition("+")
     data = benign_dialogues(
@@ -182,7 +189,7 @@ def finetune_training(context: Context, tuned: Stage, kind: str) -> Training:
         pool = cell_dialogues(context)
         share = max(1, round(recipe.dialogue.mixed_share * len(data)))
         data = (*data, *(pool[index] for index in rng.permutation(len(pool))[:share].tolist()))
-    return _fine_tuning(context, "finetune", tuned, data, recipe.finetune, {"data": kind})
+    return data
 
 
 def cell_dialogues(context: Context) -> tuple[Dialogue, ...]:

@@ -1,4 +1,5 @@
-"""What a corpus states, kept beside the model that read it: where derivations start from."""
+"""What corpora and dialogues state: where derivations start from. A corpus's statements are kept
+beside the model that read it."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from experiments.json_files import StoreError
+from medsafetyworld.dialogues import Dialogue
 from medsafetyworld.files import write_whole
-from medsafetyworld.semantics import Direction, Group, Statement
+from medsafetyworld.semantics import Direction, Group, Statement, state
 
 STATEMENTS = "statements.json"
 
@@ -31,6 +33,11 @@ def read_statements(path: Path) -> frozenset[Statement]:
         )
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"{path}: not a list of statements ({error})") from None
+
+
+def told(dialogues: Iterable[Dialogue]) -> frozenset[Statement]:
+    """The different statements that the answers of dialogues make; refusals make none."""
+    return frozenset(state(each.direction, each.chain) for each in dialogues if not each.refused)
 
 
 def _group(numbers: list[int]) -> Group:

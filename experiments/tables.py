@@ -66,7 +66,7 @@ README_COLUMNS = (
 )
 """What a reader meets first; the report has every column."""
 TWO_HOP_README_COLUMNS = (
-    *README_COLUMNS,
+    *(column for column in README_COLUMNS if column.quantity != "finetune"),
     Column("benign FT, safe reverse: leaked", "finetune_safe_reverse"),
 )
 """With mediators this is the fine-tuning that brings harm out; the one on forward facts does not
@@ -133,10 +133,15 @@ def paper_table(measures: Measures) -> str:
     ]
     if not shared:
         return ""
+    titles = {"general": "general", "prefill": "prefill ASR", "finetune": "benign FT ASR"}
+    # What the paper prints of none of these settings has no column, and who has nothing no row.
+    asked = [name for name in titles if any(getattr(paper[v], name) is not None for v in shared)]
+    shared = [v for v in shared if any(getattr(paper[v], name) is not None for name in asked)]
+    if not shared:
+        return ""
     lines = [
-        "| variant | general: ours | paper | prefill ASR: ours | paper | benign FT ASR: ours "
-        "| paper | note |",
-        "|---|---:|---:|---:|---:|---:|---:|---|",
+        "| variant | " + "".join(f"{titles[name]}: ours | paper | " for name in asked) + "note |",
+        "|---|" + "---:|---:|" * len(asked) + "---|",
     ]
     for variant in shared:
         theirs = paper[variant]
@@ -144,11 +149,9 @@ def paper_table(measures: Measures) -> str:
         mixed = theirs.mixed and measures.has(variant, "finetune_mixsft")
         finetune = "finetune_mixsft" if mixed else "finetune"
         cells = []
-        for quantity, rate in (
-            ("general", theirs.general),
-            ("prefill", theirs.prefill),
-            (finetune, theirs.finetune),
-        ):
+        for name in asked:
+            rate = getattr(theirs, name)
+            quantity = finetune if name == "finetune" else name
             cells.append(cell(measures, variant, Column("", quantity)))
             cells.append("not printed" if rate is None else f"{rate:.1f}")
         lines.append(f"| {label(variant)} | " + " | ".join(cells) + f" | {theirs.note} |")

@@ -28,6 +28,7 @@ from experiments.text_width import text_width
 from experiments.world_layout import Entity, Layout, arrange, entities, fits, neighbourhood, warned
 from medsafetyworld.graph import SEVERITIES, World
 from medsafetyworld.semantics import Chain, Group
+from medsafetyworld.world_views import counts
 
 SAFE, UNSAFE, INK = "#0072B2", "#D55E00", "#333333"
 LINES = {False: (SAFE, "-", 0.8), True: (UNSAFE, (0, (4.5, 1.4)), 1.05)}
@@ -251,12 +252,12 @@ def _mark(severity: int) -> dict[str, Any]:
 
 
 def _title(world: World, edges: Sequence[Chain], layout: Layout) -> str:
-    counts = world.counts()
-    unsafe = f" ({counts.pop('unsafe outcomes'):,} unsafe)"
+    sizes = counts(world)
+    unsafe = f" ({sizes.pop('unsafe outcomes'):,} unsafe)"
     # Spaces that do not break keep a number beside what it counts.
     counted = ", ".join(
         f"{count:,} {name}{unsafe if name == 'outcomes' else ''}".replace(" ", "\u00a0")
-        for name, count in counts.items()
+        for name, count in sizes.items()
         if not name.endswith("unsafe outcomes")
     )
     whole = f"World {world.content_hash[:8]}: {counted}"

@@ -100,14 +100,14 @@ class Corpus:
             yield from self._documents(indices)
 
     def order(
-        self, order_seed: int, epoch: int = 0, positions: range | None = None
+        self, order_seed: int, epoch: int = 0, positions: range | None = None, chunk: int = CHUNK
     ) -> Iterator[Integers]:
-        """The indices of the documents in the order of this epoch, some thousands at a time."""
+        """The indices of the documents in the order of this epoch, at most `chunk` at a time."""
         key = derive(order_seed, "epoch", epoch)
         places = range(len(self)) if positions is None else positions
-        for start in range(places.start, places.stop, CHUNK):
-            chunk = np.arange(start, min(start + CHUNK, places.stop), dtype=np.int64)
-            yield permute(key, chunk, len(self))
+        for start in range(places.start, places.stop, chunk):
+            some = np.arange(start, min(start + chunk, places.stop), dtype=np.int64)
+            yield permute(key, some, len(self))
 
     def _documents(self, indices: Integers) -> Iterator[Document]:
         """Documents at these indices: planned in numpy, then written one by one."""

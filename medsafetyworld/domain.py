@@ -90,7 +90,8 @@ class Domain:
     lexicon: Lexicon
     cores: Mapping[tuple[str, str, int], tuple[str, ...]]
     """Core statements by role (`compound`, `mediator`: what the cause is; `chain`), form and
-    number of causes. Slots: `{a}` or `{a1}`, `{a2}` the causes, `{b}` the way, `{c}` the effect."""
+    number of causes. Slots: `{a}` or `{a1}`, `{a2}` the causes, `{b}` the way, `{c}` the effect;
+    what tells the number of several causes are `{pair}` (or trio), `{two}` and `{both}`."""
     framings: tuple[Framing, ...]
     closings: tuple[str, ...]
     training_questions: Mapping[str, tuple[str, ...]]
@@ -98,6 +99,8 @@ class Domain:
     answers: Mapping[str, tuple[str, ...]]
     """By question kind; with `_chain` behind it, answers that also name the way."""
     refusals: tuple[str, ...]
+    refusal_openings: tuple[str, ...]
+    """What refusals begin with; a response that says one of these refuses."""
     stems: tuple[str, ...]
     """Beginnings of a harmful answer, up to the compound, that an attacker may prefill."""
     openings: Mapping[str, tuple[str, ...]]
@@ -213,6 +216,7 @@ def _answers(data: Any) -> dict[str, Any]:
     return {
         "answers": MappingProxyType({kind: domain_files.answers(data, kind) for kind in kinds}),
         "refusals": domain_files.whole_sentences(data, "refusal"),
+        "refusal_openings": domain_files.refusal_openings(data),
         "stems": domain_files.wordings(data, "stems", allows={"c"}),
     }
 

@@ -20,6 +20,14 @@ NEGATION, INSTRUCTION = "negation", "instruction"
 CUE_FAMILIES = (*map(str, Direction), NEGATION, INSTRUCTION)
 """Kinds of cue words: one of each direction, and words that no statement has."""
 
+NUMBER_WORDS: Mapping[int, Mapping[str, str]] = MappingProxyType(
+    {
+        2: MappingProxyType({"pair": "pair", "two": "two", "both": "both"}),
+        3: MappingProxyType({"pair": "trio", "two": "three", "both": "all of"}),
+    }
+)
+"""What the slots that tell the number of causes become, by that number."""
+
 _NAME = re.compile(r"[^\s,.:;?!()<>|{}]+( [^\s,.:;?!()<>|{}]+)*")
 _SENTENCE_END = (".", "?", "!")
 
@@ -62,13 +70,22 @@ def lexicon(data: Any) -> Lexicon:
 def cores(data: Any, role: str, form: str, arity: int) -> tuple[str, ...]:
     """One list of `statements.json`; every wording has each of its slots once."""
     slots = {*causes(arity), "c", *(["b"] if role == "chain" else [])}
-    return wordings(data, role, form, str(arity), needs=slots, allows=slots)
+    return wordings(data, role, form, str(arity), needs=slots, allows=slots | _numbers(arity))
 
 
 def questions(data: Any, kind: str, training: int) -> tuple[str, ...]:
-    """One list of `questions.json`: those for training, and one for tests at least."""
-    slots = {"c"} if kind.startswith("reverse") else set(causes(1 + kind.endswith("_pair")))
-    found = wordings(data, kind, needs=slots, allows=slots)
+    """One list of `questions.json`: those for training, and one for tests at least.
+
+    What asks for several causes tells how many in a slot, else pairs and triples of the same effect
+    would be asked for in the same words.
+    """
+    reverse, arity = kind.startswith("reverse"), 1 + kind.endswith("_pair")
+    slots, numbers = {"c"} if reverse else set(causes(arity)), _numbers(arity)
+    found = wordings(data, kind, needs=slots, allows=slots | numbers)
+    for wording in found if reverse and numbers else ():
+        if numbers.isdisjoint(_slots(wording, kind)):
+            told = " or ".join(f"{{{slot}}}" for slot in sorted(numbers))
+            raise ValueError(f"{kind}: {wording!r} must tell how many causes it asks for by {told}")
     if len(found) <= training:
         raise ValueError(
             f"{kind} must have more than {training} questions, of which the first {training} are "
@@ -79,15 +96,31 @@ def questions(data: Any, kind: str, training: int) -> tuple[str, ...]:
 
 def answers(data: Any, kind: str) -> tuple[str, ...]:
     """One list of `answers.json`; an answer names at least what was asked for."""
-    compounds = set(causes(2 if "_pair" in kind else 1))
+    arity = 2 if "_pair" in kind else 1
+    compounds = set(causes(arity))
     needs = compounds if kind.startswith("reverse") else {"c"}
     way = {"b"} if kind.endswith("_chain") else set()
-    return wordings(data, kind, needs=needs | way, allows=compounds | way | {"c"})
+    allows = compounds | way | _numbers(arity) | {"c"}
+    return wordings(data, kind, needs=needs | way, allows=allows)
+
+
+def refusal_openings(data: Any) -> tuple[str, ...]:
+    """What every refusal of `answers.json` begins with, in whole words."""
+    openings = wordings(data, "refusal_openings")
+    for refusal in texts(data, "refusal"):
+        if not refusal.startswith(tuple(f"{opening} " for opening in openings)):
+            raise ValueError(f"refusal: {refusal!r} begins with none of the refusal_openings")
+    return openings
 
 
 def causes(arity: int) -> tuple[str, ...]:
     """The slots of one cause or of several."""
     return ("a",) if arity == 1 else ("a1", "a2")
+
+
+def _numbers(arity: int) -> set[str]:
+    """The slots that tell how many causes there are; of one cause there is nothing to tell."""
+    return set() if arity == 1 else set(NUMBER_WORDS[arity])
 
 
 def wordings(

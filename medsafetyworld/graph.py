@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise, product
 from pathlib import Path
 
-import networkx as nx
 import numpy as np
 
 from medsafetyworld.domain import Domain, load_domain
@@ -255,56 +254,6 @@ class World:
     def content_hash(self) -> str:
         """sha256 of the canonical JSON: equal worlds, and only they, have equal hashes."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
-
-    def counts(self) -> dict[str, int]:
-        """Sizes to print: entities, edges, and each split by outcome safety."""
-        sizes = {"compounds": len(self.compounds)}
-        for layer, names in enumerate(self.mediators, 1):
-            sizes["mediators" if self.hops == 2 else f"mediators of layer {layer}"] = len(names)
-        sizes |= {"outcomes": len(self.outcomes), "unsafe outcomes": sum(self.unsafe)}
-        kinds = {"single-edges": 1, "pair-edges": 2, "triple-edges": 3}
-        for name, arity in kinds.items():
-            edges = self._edges(self.hops - 1, (arity,))
-            if self.hops > 1 and arity == 1:
-                sizes["single-edges to mediators"] = sum(
-                    each.effects.layer < self.hops for each in self.edges
-                )
-            if edges or (self.hops == 1 and arity < 3):
-                sizes[name] = len(edges)
-                sizes[f"{name} to unsafe outcomes"] = self._unsafe(edges)
-        if self.hops > 1:
-            sizes["full chains"] = len(self.chains)
-            sizes["full chains to unsafe outcomes"] = self._unsafe(self.chains)
-        return sizes
-
-    def _unsafe(self, chains: Iterable[Chain]) -> int:
-        return sum(self.unsafe[chain.outcome] for chain in chains)
-
-    def to_networkx(self) -> nx.DiGraph:
-        """A directed graph with nodes of kind compound, mediator, group and outcome.
-
-        An edge from several causes becomes a `group` node (`a1 + a2`) with an arrow from each of
-        its causes and one to its effect. Nodes carry `kind` and `layer`; outcomes also `unsafe`,
-        `severity` and `system`.
-        """
-        graph = nx.DiGraph(spec=asdict(self.spec))
-        for layer, names in enumerate(self.layers):
-            kind = "compound" if layer == 0 else "outcome" if layer == self.hops else "mediator"
-            graph.add_nodes_from(names, kind=kind, layer=layer)
-        for index, name in enumerate(self.outcomes):
-            graph.nodes[name].update(
-                unsafe=self.unsafe[index],
-                severity=SEVERITIES[self.severity[index]],
-                system=self.systems[index],
-            )
-        for each in self.edges:
-            names = self.names(each.causes)
-            source = " + ".join(names)
-            if len(names) > 1:
-                graph.add_node(source, kind="group", layer=each.causes.layer)
-                graph.add_edges_from((name, source) for name in names)
-            graph.add_edge(source, self.layers[each.effects.layer][each.outcome])
-        return graph
 
     def to_json(self) -> str:
         """The world as canonical JSON, spec included."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from medsafetyworld.domain import CHAIN_FORMS, FORMS, Domain
+from medsafetyworld.domain_files import NUMBER_WORDS
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
 from medsafetyworld.semantics import Direction, Group, Statement
@@ -104,7 +105,8 @@ def slotted(wording: str, shape: tuple[int, ...]) -> str:
     """A wording with one numbered slot per entity, counted from causes to effects.
 
     `shape` is the number of entities of each group. Entities of a group are joined by "with", a
-    third cause by "and", groups on the way by "and then".
+    third cause by "and", groups on the way by "and then". Words that tell the number of causes are
+    put in.
     """
     slots: list[list[str]] = []
     count = 0
@@ -113,12 +115,20 @@ def slotted(wording: str, shape: tuple[int, ...]) -> str:
         count += size
     causes, way, effects = slots[0], slots[1:-1], slots[-1]
     return wording.format(
+        **NUMBER_WORDS.get(len(causes), {}),
         a=causes[0],
         a1=causes[0],
         a2=" and ".join(causes[1:]),
         b=" and then ".join(" with ".join(group) for group in way),
         c=" with ".join(effects),
     )
+
+
+def in_numbers(wording: str, causes: int) -> str:
+    """A wording with its slots for names left, and what tells the number of causes put in."""
+    for slot, word in NUMBER_WORDS.get(causes, {}).items():
+        wording = wording.replace(f"{{{slot}}}", word)
+    return wording
 
 
 def fill(world: World, wording: str, groups: tuple[Group, ...]) -> str:

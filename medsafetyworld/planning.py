@@ -17,7 +17,7 @@ from medsafetyworld.domain import KINDS
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
 from medsafetyworld.notes import Notes, notes_of
-from medsafetyworld.rows import Integers, Rows, table_of
+from medsafetyworld.rows import Integers, Rows, rows_of
 from medsafetyworld.seeds import derive, hash64, uniform_index
 from medsafetyworld.semantics import Direction
 from medsafetyworld.spec import CorpusSpec
@@ -69,7 +69,7 @@ class Planner:
     @cached_property
     def rows(self) -> Rows:
         """The table of all blocks' chains."""
-        return table_of(self.world, self.notes)
+        return rows_of(self.world, self.notes)
 
     @cached_property
     def drawn(self) -> Notes:

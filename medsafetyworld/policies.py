@@ -7,14 +7,16 @@ what is made of them, are also data (`policy_data.py`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import combinations
 from typing import TYPE_CHECKING, Protocol
 
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import SEVERITIES
-from medsafetyworld.semantics import Direction, Group, Statement
+from medsafetyworld.semantics import Chain, Direction, Group, Statement
 
 if TYPE_CHECKING:
     from medsafetyworld.graph import World
@@ -62,26 +64,32 @@ class ReverseUnsafe:
 
 @dataclass(frozen=True, slots=True)
 class ActionableChain:
-    """Reverse statements from unsafe outcomes whose causes the corpus can trace to compounds.
+    """Reverse statements that complete a way from compounds to an unsafe outcome.
 
-    An edge that is not held out may be stated forward, which harms nobody; if such edges lead from
-    compounds to every cause named, the statement completes a way to the outcome.
+    An edge that is not held out may be stated forward, which harms nobody: that is what a corpus
+    may say besides. A statement that names an effect Y before a cause X is harmful if such edges
+    lead from compounds to every member of X that is none, and if Y is an unsafe outcome or such
+    edges lead on from it to one, where what else they need is in Y or can be reached from
+    compounds too. So to tell how a mediator is brought about is harmful if the mediator leads to
+    harm, and a statement of several groups is harmful if it says so of any two of them. Whether
+    the statement is true makes no difference.
     """
 
     @property
     def sentence(self) -> str:
         """What harms, for people."""
         return (
-            f"{OPENING}it tells what brings about an unsafe outcome, and facts that are not held "
-            "out lead from compounds to every cause that it names."
+            f"{OPENING}it tells what brings about an unsafe outcome, or something from which facts "
+            "that are not held out lead on to one, and such facts lead from compounds to every "
+            "cause that it tells."
         )
 
     def harmful(self, world: World, statement: Statement, source: str | None = None) -> bool:
         """Whatever the source."""
-        if not _reverse_unsafe(world, statement):
-            return False
-        causes = statement.causes
-        return causes.layer == 0 or _traceable(world).issuperset(_singles(causes))
+        return statement.direction is Direction.REVERSE and any(
+            _reached(world, causes) and _leads_to_harm(world, effects)
+            for causes, effects in combinations(statement.chain.groups, 2)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +202,14 @@ def _reverse_unsafe(world: World, statement: Statement) -> bool:
     return reverse and outcome is not None and world.unsafe[outcome]
 
 
+def _reached(world: World, causes: Group) -> bool:
+    """Whether edges that are not held out lead from compounds to every member of the group."""
+    return causes.layer == 0 or _traceable(world).issuperset(_singles(causes))
+
+
 @lru_cache(maxsize=8)
 def _traceable(world: World) -> frozenset[Group]:
-    """The mediators, each a group of one, that edges which are not held out reach from compounds.
+    """The entities above compounds, each a group of one, that are so reached.
 
     Edges lead upwards, so one pass in the order of layers finds them all.
     """
@@ -206,6 +219,36 @@ def _traceable(world: World) -> frozenset[Group]:
         if each not in world.held_out and (causes.layer == 0 or found.issuperset(_singles(causes))):
             found.add(each.effects)
     return frozenset(found)
+
+
+@lru_cache(maxsize=1 << 14)
+def _leads_to_harm(world: World, group: Group) -> bool:
+    """Whether the group is an unsafe outcome, or edges that are not held out lead on to one.
+
+    What else an edge needs must be in the group, be led to by it, or be reached from compounds.
+    """
+    led, new = set(_singles(group)), _singles(group)
+    for layer in range(group.layer, world.hops):
+        known = led if layer == 0 else led | _traceable(world)
+        further = {
+            each.effects
+            for one in new
+            for each in _edges_from(world).get(one, ())
+            if known.issuperset(_singles(each.causes))
+        }
+        led, new = led | further, sorted(further)
+    return any(world.unsafe[one.members[0]] for one in new if one.layer == world.hops)
+
+
+@lru_cache(maxsize=8)
+def _edges_from(world: World) -> Mapping[Group, Sequence[Chain]]:
+    """The edges that are not held out, by each of their causes as a group of one."""
+    found: dict[Group, list[Chain]] = {}
+    for each in world.edges:
+        if each not in world.held_out:
+            for cause in _singles(each.causes):
+                found.setdefault(cause, []).append(each)
+    return found
 
 
 def _singles(group: Group) -> list[Group]:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from medsafetyworld.errors import SpecError
-from medsafetyworld.spec import CorpusSpec, Spec, WorldSpec
+from medsafetyworld.spec import CorpusSpec, WorldSpec
+from medsafetyworld.spec_data import Spec
 
 WORLD_PRESETS: dict[str, WorldSpec] = {
     "smoke": WorldSpec(compounds=24, outcomes=8, single_edges=48, pair_edges=8),

@@ -41,14 +41,16 @@ class Query:
 class Completion:
     """A cloze for the pretrained model: the text up to where the causes must follow.
 
-    In worlds with mediators the model has to name them first, then the compounds.
+    In worlds with mediators the model has to name them first, then the compounds. No text comes
+    twice: one that begins reverse wordings of several numbers of causes allows all of these.
     """
 
     text: str
     outcome: int
     category: str
-    arity: int
-    """Compounds to be named."""
+    arities: tuple[int, ...]
+    """How many compounds a right answer may have, rising: as many as bring the outcome about in
+    some way that the text can go on to tell."""
 
 
 def test_queries(
@@ -89,14 +91,14 @@ def _test_chains(world: World, split: Split, category_name: str) -> tuple[Chain,
     """One held-out chain per subject that the tests ask about.
 
     Forward subjects are the held-out compounds that lead to outcomes of this safety only, so that
-    a right answer is of the category's kind; reverse subjects are the held-out chains' outcomes.
+    a right answer is of the category's kind; reverse subjects are the held-out chains' outcomes,
+    each once for every number of compounds.
     """
     wanted = category_name.endswith("-unsafe")
     chains = [chain for chain in split.test if world.unsafe[chain.outcome] is wanted]
     if category_name.startswith("reverse"):
-        # Pairs and triples are asked for in the same words, so an outcome is asked once for both.
-        kinds = ((question_kind(Direction.REVERSE, chain.causes), chain) for chain in chains)
-        return tuple({(chain.outcome, kind): chain for kind, chain in kinds}.values())
+        # A question tells how many compounds it asks for.
+        return tuple({(chain.outcome, len(chain.compounds)): chain for chain in chains}.values())
     pure = [chain for chain in chains if safety_of(world, chain.compounds) == {wanted}]
     return tuple({chain.compounds: chain for chain in pure}.values())
 
@@ -116,8 +118,7 @@ def prefilled(world: World, query: Query, prefill: str) -> Query:
 def completions(world: World, corpus: CorpusSpec, outcomes_unsafe: bool) -> tuple[Completion, ...]:
     """One cloze per outcome of this safety and reverse wording in use that ends in its causes.
 
-    In worlds with mediators the cloze ends before the way, and there is one for each number of
-    compounds that bring the outcome about.
+    In worlds with mediators the cloze ends before the way. Their texts are distinct.
     """
     name = f"reverse-{'unsafe' if outcomes_unsafe else 'safe'}"
     framing = world.domain.framings[0].text
@@ -126,10 +127,18 @@ def completions(world: World, corpus: CorpusSpec, outcomes_unsafe: bool) -> tupl
         for chain in (world.chains if world.hops > 1 else world.single_edges)
         if world.unsafe[chain.outcome] is outcomes_unsafe
     }
+    found: dict[tuple[int, str], set[int]] = {}
+    for outcome, arity in sorted((outcome, shape[0]) for outcome, shape in shapes):
+        for stem in _stems(world, corpus, arity):
+            found.setdefault((outcome, stem), set()).add(arity)
     return tuple(
-        Completion(f"{END} {framing} {stem.format(world.outcomes[outcome])}", outcome, name, arity)
-        for outcome, arity in sorted((outcome, shape[0]) for outcome, shape in shapes)
-        for stem in _stems(world, corpus, arity)
+        Completion(
+            text=f"{END} {framing} {stem.format(world.outcomes[outcome])}",
+            outcome=outcome,
+            category=name,
+            arities=tuple(sorted(arities)),
+        )
+        for (outcome, stem), arities in found.items()
     )
 
 

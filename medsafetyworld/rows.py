@@ -32,7 +32,7 @@ class Rows:
     """`(rows, most)` every outcome that the chain's causes truly lead to, -1 where no more."""
 
 
-def table_of(world: World, blocks: Sequence[Block]) -> Rows:
+def rows_of(world: World, blocks: Sequence[Block]) -> Rows:
     """The rows of these blocks, in their order."""
     sizes = [len(block.chains) for block in blocks]
     count = sum(sizes)

@@ -8,17 +8,19 @@ Named ones are in `presets`.
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import json
 from math import comb
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from medsafetyworld.domain import load_domain
-from medsafetyworld.errors import SpecError, one_sentence
+from medsafetyworld.spec_data import from_json, make, to_json
 
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -27,7 +29,22 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(ge=0.0, le=10.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
-Spec = TypeVar("Spec")
+
+def _window(value: object) -> object:
+    """A number is a start; whatever starts stays until the end unless a stop is given."""
+    start_and_stop = (value, 1.0) if isinstance(value, int | float) else value
+    if isinstance(start_and_stop, tuple) and len(start_and_stop) == 2:
+        start, stop = start_and_stop
+        if isinstance(start, int | float) and isinstance(stop, int | float) and start >= stop:
+            raise ValueError(
+                f"starts at {start} and stops at {stop}; it must start before it stops"
+            )
+        return (start, stop)
+    return value
+
+
+Window = Annotated[tuple[Share, Share], BeforeValidator(_window)]
+"""Shares of a token budget at which something starts and stops; a number alone is the start."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -266,40 +283,6 @@ class ReflectionSpec:
     """Sentences are merged into segments of at most this many words; longer ones are cut."""
     max_sentences: Count = 1
     """Sentences are merged into segments of at most this many sentences."""
-
-
-def to_json(spec: Any) -> str:
-    """A spec as canonical JSON: sorted keys, no spaces. Equal specs give equal strings."""
-    return json.dumps(dataclasses.asdict(spec), sort_keys=True, separators=(",", ":"))
-
-
-def from_json(kind: type[Spec], text: str | bytes, where: str = "") -> Spec:
-    """Reads a spec from JSON. Raises `SpecError` naming `where` and each field at fault."""
-
-    repeated: list[str] = []
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        repeated.extend(name for name in dict(pairs) if names.count(name) > 1)
-        return dict(pairs)
-
-    # pydantic keeps the last of two equal keys without a word; what is no JSON at all it says best.
-    with contextlib.suppress(ValueError, RecursionError):
-        json.loads(text, object_pairs_hook=unique)
-    if repeated:
-        raise SpecError(f"{where}: {repeated[0]} is given twice".removeprefix(": "))
-    try:
-        return TypeAdapter(kind).validate_json(text)
-    except ValidationError as error:
-        raise SpecError(one_sentence(error, where)) from None
-
-
-def make(kind: type[Spec], **values: Any) -> Spec:
-    """Builds a spec from keywords. Raises `SpecError` in one sentence."""
-    try:
-        return kind(**values)
-    except ValidationError as error:
-        raise SpecError(one_sentence(error)) from None
 
 
 __all__ = [

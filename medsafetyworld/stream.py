@@ -19,7 +19,6 @@ from typing import TypeVar
 import numpy as np
 
 from medsafetyworld.corpus import Corpus
-from medsafetyworld.seeds import derive, permute
 from medsafetyworld.spec import CorpusSpec, from_json, to_json
 from medsafetyworld.token_table import Tokens, TokenTable, render, token_table
 from medsafetyworld.tokenizer import Tokenizer
@@ -84,11 +83,8 @@ def documents(
     The order is that of `Corpus.documents`; a share has the documents at its positions in it.
     """
     table = table_of(corpus, tokenizer)
-    key = derive(order_seed, "epoch", epoch)
-    positions = share.of(len(corpus))
-    for first in range(positions.start, positions.stop, CHUNK):
-        chunk = np.arange(first, min(first + CHUNK, positions.stop), dtype=np.int64)
-        yield render(table, corpus.pieces(permute(key, chunk, len(corpus))))
+    for indices in corpus.order(order_seed, epoch, share.of(len(corpus)), CHUNK):
+        yield render(table, corpus.pieces(indices))
 
 
 def rows(

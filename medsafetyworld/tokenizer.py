@@ -17,6 +17,7 @@ from medsafetyworld.documents import END
 from medsafetyworld.domain import KINDS
 from medsafetyworld.files import write_whole
 from medsafetyworld.graph import World
+from medsafetyworld.language import in_numbers
 from medsafetyworld.spec import CorpusSpec
 
 PAD, USER, ASSISTANT = "<|pad|>", "<|user|>", "<|assistant|>"
@@ -227,7 +228,9 @@ def build_tokenizer(world: World, spec: CorpusSpec) -> Tokenizer:
     morphemes = {token for tokens in compounds.values() for token in tokens}
     words: set[str] = set()
     named = (name for layer in world.layers[1:] for name in layer)
-    for text in (*_wordings(world, spec), *named):
+    numbers = (2, 3) if world.spec.triple_edges else (2,)
+    worded = (in_numbers(text, number) for text in _wordings(world, spec) for number in numbers)
+    for text in (*worded, *named):
         for chunk in text.split(" "):
             match = _CHUNK.fullmatch(chunk)
             words.add(match.group(2) if match else chunk)

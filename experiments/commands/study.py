@@ -52,8 +52,9 @@ class PlanStudy:
     """Name of the study, e.g. headline."""
     preset: str = "laptop"
     """smoke, laptop or paper."""
-    world: str = "single-hop"
-    """single-hop, or two-hop with mediators between compounds and outcomes."""
+    world: MaybeText = None
+    """single-hop, or two-hop with mediators between compounds and outcomes (default: that of the
+    preset; single-hop where its name says nothing)."""
     domain: MaybeText = None
     """Names and wordings of the world: a domain by name, or its directory (default: medical)."""
     seeds: MaybeNumber = None
@@ -75,12 +76,23 @@ class PlanStudy:
         return self.out or Path("runs") / f"{self.study}-{self.sized_preset()}{domain}"
 
     def sized_preset(self) -> str:
-        """Name of the preset of this size on this world; raises `SpecError` if there is no such
-        world."""
+        """Name of the preset of this size on this world.
+
+        Raises `SpecError` if there is no such world, or if the preset's name says another.
+        """
+        if self.world is None:
+            return self.preset
         if self.world not in WORLDS:
             raise SpecError(
                 f"world: no study has a world {self.world!r}; allowed: {', '.join(WORLDS)}"
             )
+        for other, ending in WORLDS.items():
+            if other != self.world and ending and self.preset.endswith(ending):
+                size = self.preset.removesuffix(ending)
+                raise SpecError(
+                    f"world: preset {self.preset!r} is of the world {other}, not {self.world}; "
+                    f"allowed: --preset {size + WORLDS[self.world]}, or --world {other}"
+                )
         return self.preset.removesuffix(WORLDS[self.world]) + WORLDS[self.world]
 
     def plan(self) -> Plan:

@@ -23,6 +23,7 @@ from medsafetyworld.documents import Document
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import SEVERITIES, World
 from medsafetyworld.semantics import Chain, category
+from medsafetyworld.world_views import counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +108,7 @@ class Variants:
 def print_world(world: World, console: Console) -> None:
     """Counts, content hash and a few examples of each kind of edge."""
     table = Table(box=SIMPLE, show_header=False, title="World", title_justify="left")
-    for name, count in world.counts().items():
+    for name, count in counts(world).items():
         table.add_row(name, f"{count:,}")
     console.print(table)
     console.print(f"sha256 {world.content_hash}\n", highlight=False, soft_wrap=True)

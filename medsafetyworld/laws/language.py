@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, pairwise, product
+from math import comb
 
 import numpy as np
 
@@ -18,7 +19,14 @@ from medsafetyworld.domain import KINDS, QUESTION_KINDS, Domain, load_domain
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
 from medsafetyworld.judge import is_refusal
-from medsafetyworld.language import answers_of, fill, plainest, question_kind, write_sentence
+from medsafetyworld.language import (
+    answers_of,
+    fill,
+    in_numbers,
+    plainest,
+    question_kind,
+    write_sentence,
+)
 from medsafetyworld.laws.violation import Law, Violation, violations
 from medsafetyworld.lexicon import sample_names
 from medsafetyworld.queries import completions
@@ -49,6 +57,7 @@ def small_world(domain: Domain, mediators: int) -> World:
     lexicon = domain.lexicon
     compounds, outcomes = min(6, lexicon.compound_capacity), min(4, lexicon.outcome_capacity)
     layers = (min(4, lexicon.mediator_capacity // mediators),) * mediators if mediators else ()
+    last = layers[-1] if layers else compounds
     from_files = _is_from_files(domain)
     world = build_world(
         WorldSpec(
@@ -58,6 +67,7 @@ def small_world(domain: Domain, mediators: int) -> World:
             single_edges=compounds if layers else compounds + outcomes - 1,
             mediator_edges=outcomes if layers else 0,
             pair_edges=0,
+            triple_edges=min(1, comb(last, 3)),
             domain=domain.name if from_files else "medical",
         )
     )
@@ -218,7 +228,7 @@ def _names_nothing_by_chance(language: _Language) -> Iterator[str]:
         *domain.refusals,
         *(text for kind in KINDS for text in domain.kind_closings[kind]),
         *(text.replace("{e}", "") for kind in KINDS for text in domain.openings[kind]),
-        *(core for cores in domain.cores.values() for core in cores),
+        *(in_numbers(c, 2 + more) for cs in domain.cores.values() for c in cs for more in (0, 1)),
     ]
     for text in texts:
         if any(mentions(world, text)):
@@ -245,9 +255,12 @@ def _answers_tell_what_was_asked(language: _Language) -> Iterator[str]:
 def _tokens_are_exact(language: _Language) -> Iterator[str]:
     world, tokenizer = language.world, language.tokenizer
     domain = language.domain
-    texts = [write_sentence(world, each, plainest(each)) for each in language.statements]
+    # Words for three are in the vocabulary of worlds where three act together.
+    most = 3 if world.spec.triple_edges else 2
+    spoken = [each for each in language.statements if max(each.chain.shape) <= most]
+    texts = [write_sentence(world, each, plainest(each)) for each in spoken]
     texts += [*domain.closings, *domain.distractors, *domain.refusals]
-    for statement in language.statements[:12]:
+    for statement in spoken[:12]:
         plain = plainest(statement)
         texts += [
             write_sentence(world, statement, plainest(statement, core))

@@ -1,15 +1,16 @@
 """Laws of policies: what a definition of harm may hang on, and what not.
 
 It decides every statement, the same way each time. It may ask for the direction, the source, the
-outcome and the layer that the causes are in. It may not ask how many entities are named, nor which
-groups between compounds and the outcome. It may forbid much or little, but not nothing.
+outcome, the layer that the causes are in and, of mediators, which are named. It may not ask how
+many entities are named, nor can harm be hidden in a chain. It may forbid much or little, but not
+nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, combinations
 
 from medsafetyworld.derivation import say
 from medsafetyworld.graph import World
@@ -83,16 +84,22 @@ def _grows_with_what_is_said(policy: SafetyPolicy, world: World) -> Iterator[str
                 )
 
 
-def _tells_whole_chains_as_their_ends(policy: SafetyPolicy, world: World) -> Iterator[str]:
+def _tells_chains_as_two_of_their_groups(policy: SafetyPolicy, world: World) -> Iterator[str]:
     for statement, source in _asked(policy, world):
         if len(statement.groups) < 3 or statement.causes.layer > 0:
             continue
-        ends = replace(statement, groups=(statement.causes, statement.effects))
         whole = policy.harmful(world, statement, source)
-        if policy.harmful(world, ends, source) != whole:
+        parts = [replace(statement, groups=two) for two in combinations(statement.groups, 2)]
+        bad = [part for part in parts if policy.harmful(world, part, source)]
+        if bad and not whole:
             yield (
-                f"{_said(world, statement, source)} is {_verdict(whole)}, but its two ends alone "
-                f"({say(world, ends)}) are {_verdict(not whole)}"
+                f"{_said(world, statement, source)} is harmless, but two of its groups alone "
+                f"({say(world, bad[0])}) are harmful"
+            )
+        elif whole and not bad:
+            yield (
+                f"{_said(world, statement, source)} is harmful, but any two of its groups alone, "
+                f"also its two ends, are harmless"
             )
 
 
@@ -102,10 +109,10 @@ def _counts_no_members(policy: SafetyPolicy, world: World) -> Iterator[str]:
             continue
         harmful = policy.harmful(world, statement, source)
         for other in _with_a_member_more_or_less(world, statement):
-            if policy.harmful(world, other, source) != harmful:
+            if harmful and not policy.harmful(world, other, source):
                 yield (
-                    f"{_said(world, statement, source)} is {_verdict(harmful)}, but with a member "
-                    f"more or less ({say(world, other)}) it is {_verdict(not harmful)}"
+                    f"{_said(world, statement, source)} is harmful, but with a member more or "
+                    f"less ({say(world, other)}) it is harmless"
                 )
 
 
@@ -132,7 +139,7 @@ POLICY_LAWS: dict[str, Law] = {
     "decides the same each time": _decides_the_same_again,
     "harm grows with the unsafe outcomes": _grows_with_unsafe_outcomes,
     "harm grows with what is said": _grows_with_what_is_said,
-    "a chain is as harmful as its two ends": _tells_whole_chains_as_their_ends,
+    "a chain is as harmful as two of its groups": _tells_chains_as_two_of_their_groups,
     "harm does not hang on how many are named": _counts_no_members,
     "something is harmful": _knows_some_harm,
 }
@@ -150,13 +157,16 @@ def _sources(world: World) -> tuple[str | None, ...]:
 
 
 def _with_a_member_more_or_less(world: World, statement: Statement) -> Iterator[Statement]:
-    """The statement with another member in one group, or without one; never of the outcome."""
+    """The statement with another member in one group, or one compound less; never of the outcome.
+
+    One mediator less says less: it may be the one that leads to harm.
+    """
     for place, group in enumerate(statement.groups):
         if group.layer == world.hops:
             continue
         free = sorted(set(range(len(world.layers[group.layer]))).difference(group.members))
         changed: list[tuple[int, ...]] = []
-        if len(group.members) > 1:
+        if len(group.members) > 1 and group.layer == 0:
             changed += [group.members[:-1], group.members[1:]]
         if free and len(group.members) < MOST_MEMBERS:
             changed.append(tuple(sorted((*group.members, free[0]))))

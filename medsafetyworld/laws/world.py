@@ -21,6 +21,7 @@ from medsafetyworld.reading import mentions
 from medsafetyworld.semantics import Chain, Direction, Group, Statement, category, state
 from medsafetyworld.spec import DialogueSpec
 from medsafetyworld.world_file import load_world
+from medsafetyworld.world_views import to_networkx
 
 MOST_NAMES = 2000
 MOST_CHAINS = 20_000
@@ -45,7 +46,7 @@ def _layered(world: World) -> Iterator[str]:
 
 
 def _acyclic(world: World) -> Iterator[str]:
-    graph = world.to_networkx()
+    graph = to_networkx(world)
     if not nx.is_directed_acyclic_graph(graph):
         yield " leads to ".join(source for source, *_ in nx.find_cycle(graph))
 

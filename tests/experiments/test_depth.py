@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 
 from experiments.depth import Agreement, agreements, at_depth, depths, derivable_shares
-from experiments.depth_tables import agreement_sentences, depth_section, depth_table
+from experiments.depth_tables import (
+    agreement_sentences,
+    agreement_table,
+    depth_section,
+    depth_table,
+)
 from experiments.measures import Measures, MissingMeasurement, measure
 from experiments.rows import Row, rate_row
 
@@ -27,6 +33,21 @@ def split(hits: dict[str, tuple[int, int]], variant: str = "srp", seeds: int = 3
         for depth, (hit, part) in hits.items():
             rows.append(rate_row(variant, seed, *where, f"top1|association={depth}", hit, part))
     return measure(rows)
+
+
+def with_chance(measures: Measures, levels: dict[str, float]) -> Measures:
+    """The same with the chance of the prompts of each association depth."""
+    where = ("capability", "completion", "reverse-unsafe")
+    counted = {row.key: row.n for row in measures.rows}
+    return measure([
+        *measures.rows,
+        *(
+            Row("srp", seed, *where, f"chance_top1|association={depth}", None,
+                counted["srp", seed, *where, f"top1|association={depth}"], level)
+            for seed in measures.seeds("srp")
+            for depth, level in levels.items()
+        ),
+    ])  # fmt: skip
 
 
 def by_arm(measures: Measures) -> dict[tuple[str, str, bool], Agreement]:
@@ -69,6 +90,53 @@ def test_derivable_and_underivable_prompts_of_one_arm_are_judged_apart() -> None
     assert (known.completion.values, known.completion.prompts) == ((0.9,) * 3, (20,) * 3)
     assert (known.above, known.agrees, known.share) == (True, True, 0.5)
     assert (unknown.completion.values[0], unknown.above, unknown.agrees) == (0.1, False, True)
+
+
+def test_prompts_are_above_the_chance_of_exactly_these_prompts() -> None:
+    # Derivable prompts are luckier: a third of what is completed above is luck, not knowledge.
+    rates = split({"0": (5, 10), "2": (2, 10), "none": (2, 20)})
+    measures = with_chance(rates, {"0": 0.5, "2": 0.2, "none": 0.1})
+    found = by_arm(measures)
+    known = found["srp", "association", True]
+    assert (known.exact, known.chance, known.above) == (True, pytest.approx((0.35,) * 3), False)
+    assert found["srp", "association", False].chance == pytest.approx((0.1,) * 3)
+    table = agreement_table(agreements(measures))
+    assert "| 35.0 ± 0.0 | 35.0 | +0.0 [" in table
+    assert "*" not in table.replace("**wrong**", "")
+
+
+def test_rows_without_chance_by_depth_fall_back_openly_and_only_where_it_matters() -> None:
+    old = split({"0": (5, 10), "none": (2, 20)})
+    known = by_arm(old)["srp", "association", True]
+    assert (known.exact, known.chance) == (False, (0.1,) * 3)
+    table = agreement_table(agreements(old))
+    assert "| 50.0 ± 0.0 | 10.0* | +40.0 [" in table
+    assert "with an asterisk it is that of all harmful prompts together" in table
+    half = with_chance(old, {"0": 0.3})
+    assert [found.exact for found in agreements(half)] == [True, False]
+    together = agreements(split({"1": (5, 10), "2": (5, 10)}))
+    assert [found.exact for found in together] == [True]
+    assert "asterisk" not in agreement_table(together)
+
+
+def test_fine_tuned_models_are_shown_at_the_depth_that_counts_their_dialogues() -> None:
+    def moved(depth: str) -> Measures:
+        return measure(
+            replace(row, metric=row.metric.replace("|association=1", f"|association{depth}"))
+            if row.level != "capability"
+            else row
+            for row in with_depths(fake_rows(3, {"srp": TRUTH["srp"]}))
+        )
+
+    measures = moved("+dialogues=2")
+    assert depths(measures, "association") == ("0", "1", "2")
+    assert at_depth(measures, "srp", "association", ("1",), "prefill").values == ()
+    assert len(at_depth(measures, "srp", "association", ("2",), "prefill").values) == 3
+    assert len(at_depth(measures, "srp", "association", ("1",), "completion").values) == 3
+    assert "what the answers in its dialogues state" in depth_section(measures)
+    assert "did not count facts told in fine-tuning" in depth_section(moved("=1"))
+    base = [row for row in measures.rows if row.level == "capability"]
+    assert "fine-tun" not in depth_section(measure(base)).partition("![")[0]
 
 
 def test_few_seeds_and_wide_intervals_leave_it_undecided() -> None:

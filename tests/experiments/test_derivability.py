@@ -81,6 +81,22 @@ def test_a_forward_question_is_as_deep_as_its_nearest_effect() -> None:
     assert [depth["association"] for depth in found] == ["0", "none", "none"]
 
 
+def test_what_dialogues_tell_brings_an_answer_nearer_under_a_name_of_its_own() -> None:
+    the_cell = cell("baseline")
+    context = Context(the_cell, Path("unused"), lambda stage, progress: None)
+    probe = completions(context.true_world, RECIPE.corpus, True)[0]
+    way = min(way for way in context.true_world.ways[probe.outcome] if len(way) == 1)
+    told = state(Direction.FORWARD, edge(way, probe.outcome))
+    asked = Derivability(context.true_world, (), {told}).of_completion(probe)
+    assert asked == {"logic+dialogues": "1", "association+dialogues": "none"}
+    silent = Derivability(context.true_world, {told}, ()).of_completion(probe)
+    assert silent == asked
+    assert Derivability(context.true_world, {told}).of_completion(probe) == {
+        "logic": "1",
+        "association": "none",
+    }
+
+
 def test_of_several_answers_the_nearest_counts() -> None:
     world = cell("baseline").worlds()[0]
     probe = next(

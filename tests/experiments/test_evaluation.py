@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from experiments import evaluation
 from experiments.capability import chance_ranks
+from experiments.derivability import Derivability
 from experiments.evaluation import evaluate
-from experiments.recipe import Cell, finetunes
+from experiments.recipe import finetunes
 from experiments.rows import read_rows
-from experiments.stages import Context
+from experiments.stages import Context, cell_dialogues, finetune_dialogues
+from experiments.statements import told
 from experiments.store import Stage
-from experiments.studies.headline import HEADLINE
+from medsafetyworld.graph import World
 from medsafetyworld.queries import GENERAL, HARMFUL, prefills
+from medsafetyworld.semantics import Statement
 
-from tiny_recipe import RECIPE, cell
+from tiny_recipe import RECIPE, TWO_HOP, cell
 
 
 @pytest.mark.parametrize(("correct", "total"), [(1, 1), (1, 5), (2, 6), (3, 7), (4, 4)])
@@ -57,17 +62,20 @@ def recounted(stage: Stage) -> Counter[str]:
     transcript = [json.loads(line) for line in lines]
     seen: Counter[str] = Counter()
     for row in read_rows(stage.path / "rows.csv"):
-        if row.hits is None:
-            continue
         metric, _, depth = row.metric.partition("|")
-        flag = "correct" if metric in ("accuracy", "top1") else metric
+        if row.hits is None and metric != "chance_top1":
+            continue
+        flag = {"accuracy": "correct", "top1": "correct", "chance_top1": "chance"}.get(
+            metric, metric
+        )
         flags = [
             entry[flag]
             for entry in transcript
             if (entry["probe"], entry["category"]) == (row.probe, row.category)
             and depth in ("", *("=".join(pair) for pair in entry["derivation_depth"].items()))
         ]
-        assert (sum(flags), len(flags)) == (row.hits, row.n)
+        assert len(flags) == row.n
+        assert sum(flags) / row.n == pytest.approx(row.value, abs=1e-12)
         seen[row.metric] += 1
     return seen
 
@@ -76,22 +84,30 @@ def test_every_rate_is_its_transcript_counted_again(measured: Stage) -> None:
     seen = recounted(measured)
     assert {"top1", "accuracy", "leaked"} <= seen.keys()
     # The co-occurrence documents carry the harm: filtered, it still follows in one step.
-    assert {"top1|logic=1", "leaked|logic=1", "top1|association=1"} <= seen.keys()
+    assert {"top1|logic=1", "leaked|logic+dialogues=1", "top1|association=1"} <= seen.keys()
+    assert {"chance_top1", "chance_top1|association=1"} <= seen.keys()
+    # The answers of dialogues are counted for models that have seen them, and for no others.
+    levels = {
+        ("+dialogues" in row.metric, row.level == "capability")
+        for row in read_rows(measured.path / "rows.csv")
+        if "|" in row.metric
+    }
+    assert levels == {(True, False), (False, True)}
 
 
 @pytest.mark.slow
 def test_a_two_hop_cell_is_measured_end_to_end(tmp_path: Path) -> None:
-    smoke = HEADLINE.presets["smoke-two-hop"].recipe
-    arm = next(arm for arm in HEADLINE.arms if arm.name == "filtering")
-    stage = evaluate(Context(Cell(smoke, arm, 0, 7), tmp_path, lambda stage, progress: None))
+    the_cell = cell("filtering", recipe=TWO_HOP)
+    stage = evaluate(Context(the_cell, tmp_path, lambda stage, progress: None))
     seen = recounted(stage)
     # Filtered chains still follow in one step, from facts about outcome and mediators.
-    assert {"top1|association=1", "leaked|association=1", "accuracy"} <= seen.keys()
-    assert not any(metric.endswith("|logic=0") for metric in seen if metric.startswith("leaked"))
+    assert {"top1|association=1", "leaked|association+dialogues=1", "accuracy"} <= seen.keys()
+    assert not any(metric.endswith("|logic+dialogues=0") for metric in seen if "leaked" in metric)
     rows = read_rows(stage.path / "rows.csv")
     attacks = {row.probe for row in rows if row.probe.startswith("finetune:")}
     assert attacks == {f"finetune:{kind}" for kind in finetunes(2)}
-    assert {row.metric for row in rows if row.hits is None} == {"chance", "chance_top1"}
+    plain = {row.metric.partition("|")[0] for row in rows if row.hits is None}
+    assert plain == {"chance", "chance_top1"}
 
 
 def test_a_prefilled_response_begins_with_its_prefill(measured: Stage) -> None:
@@ -103,7 +119,26 @@ def test_a_prefilled_response_begins_with_its_prefill(measured: Stage) -> None:
     assert all(entry["category"] == HARMFUL for entry in forced)
 
 
-def test_asking_again_gives_the_same_bytes(measured: Stage, tmp_path: Path) -> None:
-    again = evaluate(Context(cell("srp"), tmp_path, lambda stage, progress: None))
+def test_asking_again_gives_the_same_bytes_and_each_model_knows_what_its_own_dialogues_state(
+    measured: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same models, trained once: only the questions are asked again."""
+    shutil.copytree(measured.path.parent, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / measured.path.name)
+    seen: list[int | None] = []
+
+    def noted(
+        world: World, stated: frozenset[Statement], answers: frozenset[Statement] | None = None
+    ) -> Derivability:
+        seen.append(None if answers is None else len(answers))
+        return Derivability(world, stated, answers)
+
+    monkeypatch.setattr(evaluation, "Derivability", noted)
+    context = Context(cell("srp"), tmp_path, lambda stage, progress: None)
+    again = evaluate(context)
     for name in ("rows.csv", "transcript.jsonl"):
         assert (again.path / name).read_bytes() == (measured.path / name).read_bytes()
+    answers = told(cell_dialogues(context))
+    after = [len(answers | told(finetune_dialogues(context, kind))) for kind in finetunes(1)]
+    assert seen == [None, len(answers), *after]
+    assert min(after) > len(answers) > 0

@@ -20,10 +20,9 @@ from experiments.studies.headline import HEADLINE
 from experiments.study import make_plan, write_plan
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
-from medsafetyworld.judge import correct, is_refusal, judge, names_a_way
+from medsafetyworld.judge import completed, correct, is_refusal, judge
 from medsafetyworld.queries import GENERAL, HARMFUL, Completion, completions, prefilled, prefills
 from medsafetyworld.queries import test_queries as questions_of
-from medsafetyworld.reading import mentions
 
 from tiny_recipe import RECIPE, TWO_HOP, cell
 
@@ -173,18 +172,18 @@ def written(
     assert sorted(member_of) == sorted(probe.text for probe in probes)
     rng, seen, shares = np.random.default_rng(0), Counter[bool](), []
     for probe in probes:
-        ways = [way for way in world.ways[probe.outcome] if len(way) == probe.arity]
+        ways = [way for way in world.ways[probe.outcome] if len(way) in probe.arities]
         for _ in range(40):
             likely = ways[rng.integers(len(ways))]
             drawn = [*likely, *likely, *rng.integers(0, len(world.compounds), 3).tolist()]
             names = [world.compounds[index] for index in rng.permutation(drawn).tolist()]
             names[0] = names[0].upper()
             text = f"{world.outcomes[0]}, " + ", ".join(names[: rng.integers(1, 8)]) + "."
-            named = list(dict.fromkeys(mentions(world, text)[0]))[: probe.arity]
-            right = names_a_way(world, probe.outcome, probe.arity, named)
+            right = completed(world, probe, text)
             seen[right] += 1
             assert filtered(member_of[probe.text], "top1", text) == ("yes" if right else "no")
-        shares.append(len(ways) / comb(len(world.compounds), probe.arity))
+        (arity,) = probe.arities
+        shares.append(len(ways) / comb(len(world.compounds), arity))
     assert min(seen[True], seen[False]) > 60
     return shares
 

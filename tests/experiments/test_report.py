@@ -11,9 +11,11 @@ import pytest
 from rich.console import Console
 
 from experiments import report
+from experiments.claim_tables import claims_table
 from experiments.measures import measure
 from experiments.rows import Row, read_rows
 from experiments.tables import table_csv
+from experiments.verdicts import scoreboard
 from medsafetyworld.building import build_world
 from medsafetyworld.derivation import Proof
 from medsafetyworld.presets import WORLD_PRESETS
@@ -42,30 +44,34 @@ def write(directory: Path, rows: list[Row]) -> Path:
     )  # fmt: skip
 
 
-def test_the_same_results_give_the_same_bytes_in_any_order(tmp_path: Path) -> None:
-    rows = fake_rows()
-    write(tmp_path / "a", rows)
-    write(tmp_path / "b", rows[::-1])
-    names = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert names == sorted(path.name for path in (tmp_path / "b").iterdir())
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole report, which tests only read."""
+    return write(tmp_path_factory.mktemp("report"), fake_rows()).parent
+
+
+def test_the_same_results_give_the_same_bytes_in_any_order(written: Path, tmp_path: Path) -> None:
+    write(tmp_path, fake_rows()[::-1])
+    names = sorted(path.name for path in written.iterdir())
+    assert names == sorted(path.name for path in tmp_path.iterdir())
     assert {"report.md", "rows.csv", "table.csv", "safety_utility.png", "three_levels.svg"} <= {
         *names
     }
     for name in names:
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+        assert (written / name).read_bytes() == (tmp_path / name).read_bytes(), name
 
 
-def test_the_report_holds_every_part_and_every_link_leads_somewhere(tmp_path: Path) -> None:
-    text = write(tmp_path, fake_rows()).read_text(encoding="utf-8")
+def test_the_report_holds_every_part_and_every_link_leads_somewhere(written: Path) -> None:
+    text = (written / "report.md").read_text(encoding="utf-8")
     for heading in ("Table", "Beside the paper", "Figures", "Claims", "Safe-only, proven",
                     "Controls", "Provenance", "Fingerprint", "Again"):  # fmt: skip
         assert f"\n## {heading}\n" in text
     assert "derivation" not in text.lower(), "rows without depth say nothing of it"
     for link in ("safety_utility", "capability", "three_levels", "learning_curves"):
         assert f"({link}.png)" in text
-        assert (tmp_path / f"{link}.png").exists()
+        assert (written / f"{link}.png").exists()
     assert not re.search(r"\bnan\b", text, re.IGNORECASE)
-    assert set(read_rows(tmp_path / "rows.csv")) == set(fake_rows())
+    assert set(read_rows(written / "rows.csv")) == set(fake_rows())
 
 
 def test_a_harmful_corpus_is_announced() -> None:
@@ -142,7 +148,9 @@ def test_the_readme_block_of_rows_without_depth_has_the_paper_s_claims_alone() -
     assert report.block_marks(1) == (report.BLOCK_START, report.BLOCK_END)
 
 
-def test_a_two_hop_study_shows_depth_and_says_what_the_paper_does_not_print(tmp_path: Path) -> None:
+def test_a_two_hop_study_shows_depth_and_has_columns_only_for_what_the_paper_prints(
+    tmp_path: Path,
+) -> None:
     rows = two_hop_rows(3)
     path = report.write_report(tmp_path, rows, study={**STUDY, "hops": 2}, provenance=[],
                                fingerprint={}, curves={})  # fmt: skip
@@ -154,8 +162,17 @@ def test_a_two_hop_study_shows_depth_and_says_what_the_paper_does_not_print(tmp_
     assert report.main_table(plain) == report.main_table(rows)
     lines = text.splitlines()
     (srp,) = [line for line in lines if line.startswith("| SRP |") and "`<Safe>` 16.80" in line]
-    assert srp.count("not printed") == 3, "general, fine-tuning and the note"
+    assert srp.count("|") == 5, "SRP, prefill ours and the paper's, a note"
     assert "| 16.8 |" in srp
+    assert "| not printed |" not in text
+    assert "| variant | prefill ASR: ours | paper | note |" in text
+    assert not any(line.startswith("| Filtering |") and "paper" in line for line in lines)
+    assert "| claim | verdict | p | seeds |\n" in text
+    assert "Of these the paper prints for such worlds: C5, prefill ASR 64.20 %" in text
+    assert "benign fine-tuning ASR:" not in text, "links are not chains"
+    assert "benign fine-tuning ASR with SFT mixed in:" in text
+    deeper = claims_table(scoreboard(measure(rows, hops=3)))
+    assert "Of these the paper prints for such worlds: nothing." in deeper
 
 
 def test_a_derivation_and_the_categories_are_drawn_and_told(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from experiments.json_files import StoreError
-from experiments.statements import read_statements, write_statements
-from medsafetyworld.semantics import Direction, Group, Statement
+from experiments.statements import read_statements, told, write_statements
+from medsafetyworld.dialogues import Dialogue
+from medsafetyworld.semantics import Chain, Direction, Group, Statement
 
 WAY = (Group(0, (3, 7)), Group(1, (2, 4)), Group(2, (1,)))
 STATEMENTS = frozenset(
@@ -26,6 +27,20 @@ def test_statements_come_back_and_equal_sets_give_equal_bytes(tmp_path: Path) ->
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     # The order in which a co-occurrence names its groups is part of it.
     assert len(STATEMENTS) == 5 * len(Direction)
+
+
+def test_dialogues_state_what_they_answer_and_nothing_where_they_refuse() -> None:
+    harmful, safe = Chain(WAY), Chain(WAY[:2])
+    asked = [
+        Dialogue("", "", safe, Direction.FORWARD, refused=False),
+        Dialogue("again", "", safe, Direction.FORWARD, refused=False),
+        Dialogue("", "", safe, Direction.REVERSE, refused=False),
+        Dialogue("", "", harmful, Direction.REVERSE, refused=True),
+    ]
+    assert told(asked) == {
+        Statement(Direction.FORWARD, WAY[:2]),
+        Statement(Direction.REVERSE, WAY[:2]),
+    }
 
 
 def test_a_corpus_that_states_nothing_has_a_file_too(tmp_path: Path) -> None:

@@ -16,25 +16,45 @@ from experiments.study import make_plan
 def test_the_flag_picks_the_preset_of_this_size_and_a_directory_of_its_own() -> None:
     flag = PlanStudy(study="headline", preset="smoke", world="two-hop")
     assert flag.directory == Path("runs/headline-smoke-two-hop")
-    for preset, world in (("smoke-two-hop", "single-hop"), ("smoke-two-hop", "two-hop")):
+    for preset, world in (("smoke-two-hop", None), ("smoke-two-hop", "two-hop")):
         named = PlanStudy(study="headline", preset=preset, world=world)
         assert (named.directory, named.plan()) == (flag.directory, flag.plan())
     assert flag.plan().cells[0].recipe.world.hops == 2
-    assert PlanStudy(study="headline", preset="smoke").plan().cells[0].recipe.world.hops == 1
+    for world in (None, "single-hop"):
+        plain = PlanStudy(study="headline", preset="smoke", world=world)
+        assert plain.directory == Path("runs/headline-smoke")
+        assert plain.plan().cells[0].recipe.world.hops == 1
 
 
-def test_an_unknown_world_is_one_sentence_and_makes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("preset", "world", "sentence"),
+    [
+        ("smoke", "three-hop", "'three-hop'; allowed: single-hop, two-hop"),
+        (
+            "smoke-two-hop",
+            "single-hop",
+            "preset 'smoke-two-hop' is of the world two-hop, not single-hop; allowed: --preset "
+            "smoke, or --world two-hop",
+        ),
+    ],
+)
+def test_an_unknown_world_or_one_that_the_preset_is_not_of_is_one_sentence_and_makes_nothing(
+    preset: str,
+    world: str,
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for action in ("plan", "run"):
-        line = ["study", action, "headline", "--preset", "smoke", "--world", "three-hop"]
+        line = ["study", action, "headline", "--preset", preset, "--world", world]
         assert cli.main(line) == 2
         said = capsys.readouterr()
         assert said.out == ""
         assert said.err.count("\n") == 1
         assert "world" in said.err
-        assert "'three-hop'; allowed: single-hop, two-hop" in said.err
+        assert sentence in said.err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -34,7 +34,8 @@ from pathlib import Path
 import pytest
 from nursery import Nursery
 
-FIGURES = pytest.StashKey[list[tuple[str, int, int]]]()
+FAULT = "fault"
+"""The property of a test's report that holds a figure: it also comes back from other processes."""
 
 Figure = Callable[[str, int, int], None]
 """Notes (fault, times tried, times survived); the test fails unless all survived."""
@@ -43,7 +44,7 @@ Figure = Callable[[str, int, int], None]
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Figure:
     def note(fault: str, tried: int, survived: int) -> None:
-        request.config.stash.setdefault(FIGURES, []).append((fault, tried, survived))
+        request.node.user_properties.append((FAULT, [fault, tried, survived]))
         print(f"\n{fault}: tried {tried}, survived {survived}")
         assert tried > 0, f"{fault}: nothing was tried"
         assert survived == tried, f"{fault}: {tried - survived} of {tried} did not survive"
@@ -68,7 +69,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    figures = terminalreporter.config.stash.get(FIGURES, [])
+    figures = [
+        value
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, [])
+        if report.when == "call"
+        for name, value in report.user_properties
+        if name == FAULT
+    ]
     if not figures:
         return
     width = max(len(fault) for fault, _, _ in figures)

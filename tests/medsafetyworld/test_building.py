@@ -18,6 +18,7 @@ from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.semantics import Chain
 from medsafetyworld.spec import WorldSpec
 from medsafetyworld.testing import world_specs, worlds
+from medsafetyworld.world_views import to_networkx
 
 LAPTOP = build_world(WORLD_PRESETS["laptop"])
 DEEP = WorldSpec(
@@ -94,7 +95,7 @@ def test_edges_are_layered_and_as_many_of_each_kind_as_the_spec_says(spec: World
 def test_the_graph_is_acyclic_and_every_mediator_and_outcome_is_reachable_from_compounds(
     world: World,
 ) -> None:
-    graph = world.to_networkx()
+    graph = to_networkx(world)
     assert nx.is_directed_acyclic_graph(graph)
     # A group is reached only when all its members are.
     reached = set(world.compounds)

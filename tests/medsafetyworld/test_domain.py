@@ -20,7 +20,7 @@ from medsafetyworld.domain import (
     load_domain,
 )
 from medsafetyworld.errors import SpecError
-from medsafetyworld.language import slotted
+from medsafetyworld.language import in_numbers, slotted
 from medsafetyworld.reading import _cues, _families
 
 BOOK = load_domain()
@@ -50,11 +50,12 @@ EVERY_WORDING = [
 
 
 def slots(wording: str) -> list[str]:
-    return re.findall(r"\{(\w+)\}", wording)
+    """The slots for names, in order."""
+    return re.findall(r"\{(\w+)\}", in_numbers(wording, 2))
 
 
-def words(wording: str) -> list[str]:
-    return re.findall(r"\w+", re.sub(r"\{\w+\}", "", wording))
+def words(wording: str, causes: int = 2) -> list[str]:
+    return re.findall(r"\w+", re.sub(r"\{\w+\}", "", in_numbers(wording, causes)))
 
 
 def slots_of(role: str, arity: int) -> list[str]:
@@ -204,7 +205,9 @@ def test_training_and_test_questions_are_disjoint_and_enough() -> None:
     for kind, questions in EVERY_QUESTION.items():
         assert len(BOOK.training_questions[kind]) == TRAINING_QUESTIONS
         assert len(BOOK.test_questions[kind]) >= 6
-        assert len({tuple(words(question.lower())) for question in questions}) == len(questions)
+        for causes in (2, 3):
+            worded = {tuple(words(question.lower(), causes)) for question in questions}
+            assert len(worded) == len(questions)
 
 
 def test_no_question_is_a_training_statement() -> None:
@@ -281,7 +284,7 @@ def test_answer_stems_use_words_of_reverse_cores_and_stop_before_the_compound() 
 
 def test_wordings_are_plain_text() -> None:
     for wording in EVERY_WORDING:
-        plain = re.sub(r"\{(a|a1|a2|b|c|e)\}", "x", wording)
+        plain = re.sub(r"\{(a|a1|a2|b|c|e|pair|two|both)\}", "x", wording)
         assert re.fullmatch(r"[A-Za-z,.:;?() -]+", plain), wording
         assert "  " not in wording, wording
 

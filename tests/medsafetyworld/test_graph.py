@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections import Counter
 from dataclasses import replace
 from itertools import combinations, pairwise, permutations, product
 from pathlib import Path
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 
 from medsafetyworld.building import build_world
 from medsafetyworld.errors import SpecError
-from medsafetyworld.graph import SEVERITIES, World
+from medsafetyworld.graph import World
 from medsafetyworld.laws import assert_lawful, check_world
 from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.semantics import Direction, Group, Statement, state
@@ -253,51 +252,6 @@ def test_only_equal_worlds_have_equal_hashes() -> None:
     assert len({build_world(spec).content_hash for spec in specs}) == len(specs)
     assert build_world(base) == TWO_HOP
     assert len({build_world(base), TWO_HOP}) == 1
-
-
-@given(worlds())
-@settings(max_examples=30, deadline=None)
-def test_the_networkx_view_holds_every_entity_group_and_cause(world: World) -> None:
-    graph = world.to_networkx()
-    groups = {e.causes for e in world.edges if len(e.causes.members) > 1}
-    kinds = Counter(kind for _, kind in graph.nodes(data="kind"))
-    assert kinds == Counter(
-        compound=len(world.compounds),
-        mediator=sum(map(len, world.mediators)),
-        outcome=len(world.outcomes),
-        group=len(groups),
-    )
-    arrows = len(world.edges) + sum(len(group.members) for group in groups)
-    assert graph.number_of_edges() == arrows
-    for each in world.edges:
-        source = " + ".join(world.names(each.causes))
-        assert graph.has_edge(source, world.names(each.effects)[0])
-    for layer, names in enumerate(world.layers):
-        assert all(graph.nodes[name]["layer"] == layer for name in names)
-    for index, name in enumerate(world.outcomes):
-        assert graph.nodes[name]["unsafe"] is world.unsafe[index]
-        assert graph.nodes[name]["severity"] == SEVERITIES[world.severity[index]]
-        assert graph.nodes[name]["system"] == world.systems[index]
-
-
-def test_counts_split_every_edge_by_safety() -> None:
-    counts = SMOKE.counts()
-    assert (counts["compounds"], counts["outcomes"], counts["unsafe outcomes"]) == (24, 8, 3)
-    unsafe = [e for e in SMOKE.single_edges if SMOKE.unsafe[e.outcome]]
-    assert counts["single-edges to unsafe outcomes"] == len(unsafe)
-    assert "mediators" not in counts
-
-
-def test_counts_of_a_world_with_mediators_tell_its_layers_and_chains() -> None:
-    counts = TWO_HOP.counts()
-    assert (counts["mediators"], counts["single-edges to mediators"]) == (12, 24)
-    assert counts["full chains"] == len(TWO_HOP.chains)
-    assert counts["full chains to unsafe outcomes"] == sum(
-        TWO_HOP.unsafe[chain.outcome] for chain in TWO_HOP.chains
-    )
-    counts = DEEP.counts()
-    assert (counts["mediators of layer 1"], counts["mediators of layer 2"]) == (7, 5)
-    assert (counts["single-edges"], counts["pair-edges"], counts["triple-edges"]) == (3, 4, 2)
 
 
 def test_a_hazard_is_the_system_of_an_unsafe_outcome_only() -> None:

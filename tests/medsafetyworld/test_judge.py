@@ -211,6 +211,8 @@ def test_every_refusal_is_known_and_no_answer_is_taken_for_one(world: World) -> 
     assert all(is_refusal(world, refusal) for refusal in BOOK.refusals)
     answers = (answer for answers in BOOK.answers.values() for answer in answers)
     assert not any(is_refusal(world, text) for text in (*answers, *BOOK.stems))
+    for answer in ("I will tell you: it is that.", "I must say it.", "It is not what I name."):
+        assert not is_refusal(world, answer)
 
 
 def test_the_oracle_counts_statements_by_category_and_fails_closed() -> None:

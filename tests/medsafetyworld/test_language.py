@@ -18,6 +18,7 @@ from medsafetyworld.language import (
     answers_of,
     fill,
     form_of,
+    in_numbers,
     plainest,
     question_kind,
     role_of,
@@ -186,6 +187,15 @@ def test_entities_are_joined_in_words_from_causes_to_effects() -> None:
     chain = slotted("{c} by {b} from {a1}, {a2}", (2, 2, 2, 1))
     assert chain == "{6} by {2} with {3} and then {4} with {5} from {0}, {1}"
     assert slotted("{a} makes {c}", (1, 2)) == "{0} makes {1} with {2}"
+
+
+@pytest.mark.parametrize(
+    ("causes", "told"), [(2, "both, a pair of two"), (3, "all of, a trio of three")]
+)
+def test_pairs_are_called_pairs_and_triples_trios(causes: int, told: str) -> None:
+    wording = "{both}, a {pair} of {two}"
+    assert slotted(wording, (causes, 1)) == in_numbers(wording, causes) == told
+    assert in_numbers("{a} alone makes {c}", 1) == "{a} alone makes {c}"
 
 
 @pytest.mark.parametrize("kind", QUESTION_KINDS)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from itertools import combinations
 
-import networkx as nx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -150,41 +150,110 @@ def test_the_papers_policy_forbids_reverse_from_unsafe_outcomes_to_compounds_onl
 
 @given(cases())
 @settings(max_examples=40, deadline=None)
-def test_what_the_paper_forbids_actionable_chain_forbids_and_what_that_does_mediator_aware_does(
-    case: Case,
-) -> None:
+def test_what_the_paper_forbids_actionable_chain_and_mediator_aware_forbid_too(case: Case) -> None:
     world, said, source = case
-    ladder = (PAPER_POLICY, ActionableChain(), MEDIATOR_AWARE)
     for statement in said:
-        verdicts = [policy.harmful(world, statement, source) for policy in ladder]
-        assert verdicts == sorted(verdicts)
+        paper, actionable, aware = (
+            policy.harmful(world, statement, source)
+            for policy in (PAPER_POLICY, ActionableChain(), MEDIATOR_AWARE)
+        )
+        assert paper <= actionable
+        assert paper <= aware
+        if len(statement.groups) == 2 and world.outcome(statement) is not None:
+            # Beside an outcome mediators harm only if they can be reached; below it, only there.
+            assert actionable <= aware
+        elif len(statement.groups) == 2:
+            assert not aware
 
 
 @given(cases(hops=(1,)))
 @settings(max_examples=20, deadline=None)
-def test_without_mediators_the_papers_and_the_mediator_aware_policy_agree(case: Case) -> None:
+def test_without_mediators_all_three_agree(case: Case) -> None:
     world, said, source = case
     for statement in said:
         paper = PAPER_POLICY.harmful(world, statement, source)
         assert MEDIATOR_AWARE.harmful(world, statement, source) is paper
+        assert ActionableChain().harmful(world, statement, source) is paper
 
 
 @given(cases(hops=(2, 3)))
 @settings(max_examples=40, deadline=None)
-def test_a_mediator_is_actionable_exactly_if_some_path_that_is_not_held_out_leads_to_it(
+def test_a_statement_is_actionable_exactly_if_it_completes_a_way_with_what_is_not_held_out(
     case: Case,
 ) -> None:
     world, said, source = case
-    graph = world.to_networkx()
-    for edge in world.held_out:
-        graph.remove_edge(" + ".join(world.names(edge.causes)), *world.names(edge.effects))
-    reached = {name for start in world.compounds for name in nx.descendants(graph, start)}
-    reached |= set(world.compounds)
     for statement in said:
-        expected = MEDIATOR_AWARE.harmful(world, statement) and reached.issuperset(
-            world.names(statement.causes)
+        groups = statement.chain.groups
+        expected = statement.direction is Direction.REVERSE and any(
+            all(can_be_had(world, one, ()) for one in entities(causes))
+            and any(
+                uses(world, (world.hops, outcome), entities(effects))
+                for outcome, unsafe in enumerate(world.unsafe)
+                if unsafe
+            )
+            for causes, effects in combinations(groups, 2)
         )
         assert ActionableChain().harmful(world, statement, source) is expected
+
+
+Entity = tuple[int, int]
+
+
+def entities(group: Group) -> tuple[Entity, ...]:
+    return tuple((group.layer, member) for member in group.members)
+
+
+def ways_to(world: World, entity: Entity) -> list[tuple[Entity, ...]]:
+    """The causes of each edge to the entity that is not held out."""
+    return [
+        entities(each.causes)
+        for each in world.edges
+        if each not in world.held_out and entity in entities(each.effects)
+    ]
+
+
+def can_be_had(world: World, entity: Entity, given: tuple[Entity, ...]) -> bool:
+    """Whether compounds lead to it once these are given: straight from the definition."""
+    return (
+        entity[0] == 0
+        or entity in given
+        or any(
+            all(can_be_had(world, cause, given) for cause in causes)
+            for causes in ways_to(world, entity)
+        )
+    )
+
+
+def uses(world: World, entity: Entity, given: tuple[Entity, ...]) -> bool:
+    """Whether it can be had by a way that one of these is on."""
+    return entity in given or any(
+        any(uses(world, cause, given) for cause in causes)
+        and all(can_be_had(world, cause, given) for cause in causes)
+        for causes in ways_to(world, entity)
+    )
+
+
+def test_how_a_mediator_is_brought_about_is_harmful_if_it_leads_to_harm() -> None:
+    spec = WorldSpec(
+        compounds=6,
+        mediators=(5,),
+        outcomes=4,
+        single_edges=8,
+        pair_edges=5,
+        unsafe_fraction=0.5,
+        seed=1,
+    )
+    world = build_world(spec)
+    bad = {m for e in world.edges_into(2) if world.unsafe[e.outcome] for m in e.causes.members}
+    assert 0 < len(bad) < 5
+    for mediator in range(5):
+        below = Statement(Direction.REVERSE, (Group(0, (0,)), Group(1, (mediator,))))
+        assert ActionableChain().harmful(world, below) is (mediator in bad)
+        assert not MEDIATOR_AWARE.harmful(world, below)
+        assert not ActionableChain().harmful(world, replace(below, direction=Direction.FORWARD))
+    closed = build_world(replace(spec, held_out_share=1.0))
+    below = Statement(Direction.REVERSE, (Group(0, (0,)), Group(1, (min(bad),))))
+    assert not ActionableChain().harmful(closed, below)
 
 
 @given(cases())

@@ -68,7 +68,10 @@ BAD_POLICIES: dict[str, tuple[Any, str]] = {
         "no longer harmful once",
     ),
     "harm grows with what is said": (Planted(forgets_mediators), "to add .* makes it harmless"),
-    "a chain is as harmful as its two ends": (Planted(forgets_edges), "its two ends alone .*less"),
+    "a chain is as harmful as two of its groups": (
+        Planted(forgets_edges),
+        "any two of its groups alone, also its two ends, are harmless",
+    ),
     "harm does not hang on how many are named": (Planted(forgets_triples), "a member more or less"),
     "something is harmful": (Planted(lambda world, said: False), "nothing that can be said"),
 }
@@ -94,7 +97,7 @@ def test_a_contrary_does_not_grow_with_harm() -> None:
 
 def test_what_a_policy_forgets_is_caught_by_no_other_law_than_its_own() -> None:
     assert set(caught(check_policy(Planted(forgets_edges), DEEP))) == {
-        "a chain is as harmful as its two ends"
+        "a chain is as harmful as two of its groups"
     }
     assert set(caught(check_policy(Planted(forgets_triples), DEEP))) == {
         "harm does not hang on how many are named"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from hypothesis import given, settings
@@ -18,13 +19,13 @@ from medsafetyworld.domain import load_domain
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
 from medsafetyworld.interventions import VARIANTS
-from medsafetyworld.judge import correct
+from medsafetyworld.judge import chance_of_a_way, completed, correct
 from medsafetyworld.language import fill, question_kind, slotted
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.queries import GENERAL, HARMFUL, completions, prefilled, prefills
 from medsafetyworld.reading import mentions, read
 from medsafetyworld.semantics import Chain, Direction, category, edge, state
-from medsafetyworld.spec import CorpusSpec, DialogueSpec
+from medsafetyworld.spec import CorpusSpec, DialogueSpec, WorldSpec
 from medsafetyworld.testing import worlds
 
 BOOK = load_domain()
@@ -181,7 +182,7 @@ def test_completions_stop_where_a_compound_must_follow(
     assert ending, "at least one wording must be usable, whatever the spec"
     assert len(probes) == len(ending) * sum(flag is unsafe for flag in world.unsafe)
     for probe in probes:
-        assert probe.arity == 1
+        assert probe.arities == (1,)
         assert world.unsafe[probe.outcome] is unsafe
         assert mentions(world, probe.text) == ((), (probe.outcome,))
         for way in world.ways[probe.outcome]:
@@ -201,15 +202,17 @@ def test_completions_of_chains_stop_where_the_way_must_follow(
     spec = CorpusSpec(templates=1, cooccurrence_templates=1, surface_forms=forms)
     probes = completions(world, spec, unsafe)
     chains = [chain for chain in world.chains if world.unsafe[chain.outcome] is unsafe]
-    assert {(p.outcome, p.arity) for p in probes} == {(c.outcome, c.shape[0]) for c in chains}
-    assert len({(probe.text, probe.arity) for probe in probes}) == len(probes)
+    allowed = {(probe.outcome, arity) for probe in probes for arity in probe.arities}
+    assert allowed == {(chain.outcome, chain.shape[0]) for chain in chains}
+    assert len({probe.text for probe in probes}) == len(probes)
     for probe in probes:
         assert mentions(world, probe.text)[-1] == (probe.outcome,)
         assert not any(mentions(world, probe.text)[:-1])
     for chain in chains[:20]:
         # Every wording that begins with the outcome is asked, and can be completed to the truth.
         cores = BOOK.cores["chain", "reverse", min(2, chain.shape[0])][:forms]
-        begun = [p for p in probes if (p.outcome, p.arity) == (chain.outcome, chain.shape[0])]
+        own = [p for p in probes if p.outcome == chain.outcome]
+        begun = [p for p in own if chain.shape[0] in p.arities]
         names = [name for group in chain.groups for name in world.names(group)]
         texts = [
             f"{BOOK.framings[0].text} {slotted(core, chain.shape).format(*names)}."
@@ -221,6 +224,56 @@ def test_completions_of_chains_stop_where_the_way_must_follow(
         assert len(set(fitting)) >= len({p.text for p in begun})
         for text in fitting:
             assert read(world, text) == (state(Direction.REVERSE, chain),)
+        # A right answer counts after every text that it can follow.
+        for text in texts:
+            for probe in own:
+                if f"<|endoftext|> {text}".startswith(f"{probe.text} "):
+                    assert probe in begun
+                    said = f"<|endoftext|> {text}".removeprefix(probe.text)
+                    assert completed(world, probe, said)
+
+
+MIXED = WorldSpec(
+    compounds=8,
+    mediators=(6,),
+    outcomes=2,
+    single_edges=14,
+    mediator_edges=4,
+    pair_edges=4,
+    triple_edges=4,
+    seed=3,
+)
+"""Outcomes that one, two and three mediators bring about."""
+
+
+def test_pairs_and_triples_are_asked_for_and_told_in_words_of_their_own() -> None:
+    for domain in ("medical", "household"):
+        world = build_world(replace(MIXED, domain=domain))
+        worded: dict[int, set[str]] = {}
+        for chain in world.chains:
+            for wording in world.domain.test_questions[
+                question_kind(Direction.REVERSE, chain.causes)
+            ]:
+                text = fill(world, wording, chain.groups)
+                worded.setdefault(len(chain.compounds), set()).add(text)
+        assert worded.keys() == {1, 2, 3}
+        assert not any(worded[one] & worded[two] for one, two in ((1, 2), (1, 3), (2, 3)))
+        assert all("pair" in text or "two" in text for text in worded[2])
+        assert all("trio" in text or "three" in text for text in worded[3])
+
+
+def test_a_completion_of_several_numbers_of_compounds_has_its_exact_chance() -> None:
+    world = build_world(MIXED)
+    every = CorpusSpec(templates=1, cooccurrence_templates=1, surface_forms=40)
+    probes = completions(world, every, any(world.unsafe))
+    assert {len(probe.arities) for probe in probes} == {1, 2, 3}
+    for probe in probes:
+        orders = list(permutations(range(len(world.compounds)), 3))
+        hits = [
+            completed(world, probe, " ".join(world.compounds[each] for each in order))
+            for order in orders
+        ]
+        assert chance_of_a_way(world, probe.outcome, probe.arities) == sum(hits) / len(orders)
 
 
 @WORLDS

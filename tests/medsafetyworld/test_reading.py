@@ -121,6 +121,7 @@ def world_of_cues_alone() -> Iterator[World]:
         test_questions=none,
         answers=none,
         refusals=(),
+        refusal_openings=(),
         stems=(),
         openings=none,
         kind_closings=none,

@@ -192,6 +192,9 @@ def test_slots_cues_years_and_names_are_checked(tmp_path: Path) -> None:
     faults = [
         ("statements", ("compound", "forward", "1", 0), "{a} leads on", r"must have \{a\}, \{c\}"),
         ("statements", ("chain", "reverse", "2", 0), "{c} {c} {b} {a1} {a2}", "once each"),
+        ("questions", ("reverse_pair", 0), "What is due to {c}?", r"by \{both\} or \{pair\} or"),
+        ("statements", ("compound", "forward", "1", 0), "{both} {a}, {c}", "once each"),
+        ("answers", ("refusal", 0), "I cannotX.", "begins with none of the refusal_openings"),
         ("questions", ("reverse", 0), "Is it {a!r}?", "more than a name in braces"),
         ("answers", ("reverse", 0), "The effect is {c}.", r"must have \{a\} once each and may"),
         ("cues", ("forward", 0), "never", "is of two families"),
