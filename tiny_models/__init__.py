@@ -8,6 +8,7 @@ From shapes to tokens, where `batch_at(step)` gives the rows of a step:
     outputs = generate(params, model, prompts, max_new_tokens=16, stop_token=1)
 """
 
+from tiny_models.beam import safe_beam
 from tiny_models.checkpoint import CorruptCheckpoint, parameter_hash
 from tiny_models.chunks import Batch
 from tiny_models.config import PRESETS, ModelConfig, TrainConfig, parameter_count, preset
@@ -19,6 +20,7 @@ from tiny_models.generation import generate
 from tiny_models.probes import continuation_logprobs
 from tiny_models.retention import Retention, kept_weights
 from tiny_models.scoring import pair_logprobs
+from tiny_models.token_losses import Coded, TokenLosses, ablate
 from tiny_models.training import Progress, train
 from tiny_models.transformer import Decoder, Params, apply, init_params
 from tiny_models.weights import load_weights, save_weights
@@ -26,6 +28,7 @@ from tiny_models.weights import load_weights, save_weights
 __all__ = [
     "PRESETS",
     "Batch",
+    "Coded",
     "CorruptCheckpoint",
     "Decoder",
     "MarkTokens",
@@ -33,7 +36,9 @@ __all__ = [
     "Params",
     "Progress",
     "Retention",
+    "TokenLosses",
     "TrainConfig",
+    "ablate",
     "apply",
     "continuation_logprobs",
     "export_hugging_face",
@@ -48,6 +53,7 @@ __all__ = [
     "parameter_count",
     "parameter_hash",
     "preset",
+    "safe_beam",
     "save_weights",
     "train",
     "train_ensemble",

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tiny_models.config import ModelConfig, TrainConfig
 from tiny_models.retention import Retention
 from tiny_models.schedules import learning_rate
+from tiny_models.token_losses import Coded, TokenLosses, check_codes
 
-Batch: TypeAlias = tuple[np.ndarray, np.ndarray]
-"""Token ids `(rows, time + 1)` and the loss mask `(rows, time)` of the targets `tokens[:, 1:]`."""
+Batch: TypeAlias = tuple[np.ndarray, np.ndarray | Coded]
+"""Token ids `(rows, time + 1)` and the loss mask `(rows, time)` of the targets `tokens[:, 1:]`.
+
+The mask is `Coded` where the run has losses by token.
+"""
 
 BatchAt: TypeAlias = Callable[[int], Batch]
 """The rows of a step, a pure function of its number."""
@@ -28,13 +32,14 @@ class Chunk:
 
     stop: int
     tokens: np.ndarray
-    mask: np.ndarray
+    mask: np.ndarray | Coded
     rates: np.ndarray
 
     @property
     def targets(self) -> int:
         """Positions of targets in one member's step, counted or not."""
-        return self.mask[0, 0].size
+        mask = self.mask.mask if isinstance(self.mask, Coded) else self.mask
+        return mask[0, 0].size
 
 
 def draw_chunks(
@@ -43,6 +48,7 @@ def draw_chunks(
     rules: Sequence[BatchAt],
     start: int,
     retention: Retention,
+    losses: TokenLosses | None = None,
 ) -> Iterator[Chunk]:
     """The rest of a run from step `start`; `rules` give the rows of each member."""
     longest = min(config.log_every, config.checkpoint_every, config.steps)
@@ -55,22 +61,50 @@ def draw_chunks(
             config.steps,
         )
         rows = [
-            [checked(rule(step), config.batch_rows, model, f"batch_at({step})") for rule in rules]
+            [
+                checked(rule(step), config.batch_rows, model, f"batch_at({step})", losses)
+                for rule in rules
+            ]
             for step in range(start, stop)
         ]
         tokens = np.zeros((longest, len(rules), *rows[0][0][0].shape), np.int32)
-        mask = np.zeros((longest, len(rules), *rows[0][0][1].shape), np.float32)
+        masks = [[batch[1] for batch in step] for step in rows]
         rates = np.zeros(longest, np.float32)
         tokens[: stop - start] = [[batch[0] for batch in step] for step in rows]
-        mask[: stop - start] = [[batch[1] for batch in step] for step in rows]
+        if losses is None:
+            mask = _stacked(masks, longest, np.float32)
+        else:
+            parts = zip(Coded._fields, (np.float32, np.uint8), strict=True)
+            mask = Coded(
+                *(
+                    _stacked([[getattr(each, part) for each in step] for step in masks], longest, t)
+                    for part, t in parts
+                )
+            )
         rates[: stop - start] = [learning_rate(config, step) for step in range(start, stop)]
         yield Chunk(stop, tokens, mask, rates)
         start = stop
 
 
-def checked(batch: Batch, rows: int, model: ModelConfig, name: str) -> Batch:
-    """The batch as arrays. Raises `ValueError` naming what does not fit the model or `rows`."""
-    tokens, mask = np.asarray(batch[0]), np.asarray(batch[1])
+def _stacked(masks: Any, longest: int, kind: Any) -> np.ndarray:
+    """Arrays by step and member as one, filled up with zeros to the longest chunk."""
+    found = np.asarray(masks, kind)
+    return np.pad(found, ((0, longest - len(found)), *((0, 0),) * (found.ndim - 1)))
+
+
+def checked(
+    batch: Batch, rows: int, model: ModelConfig, name: str, losses: TokenLosses | None = None
+) -> Batch:
+    """The batch as arrays, with codes if there are `losses` by token, or else without.
+
+    Raises `ValueError` naming what does not fit the model, `rows` or `losses`.
+    """
+    coded = batch[1] if isinstance(batch[1], Coded) else None
+    if (coded is None) != (losses is None):
+        found = "no loss codes" if coded is None else "loss codes"
+        which = "without" if losses is None else "with"
+        raise ValueError(f"{name} gave {found}, which a run {which} losses by token refuses.")
+    tokens, mask = np.asarray(batch[0]), np.asarray(batch[1] if coded is None else coded.mask)
     time = tokens.shape[1] - 1 if tokens.ndim == 2 else 0
     if tokens.shape[:1] != (rows,) or not 1 <= time <= model.context:
         raise ValueError(
@@ -85,7 +119,11 @@ def checked(batch: Batch, rows: int, model: ModelConfig, name: str) -> Batch:
         raise ValueError(
             f"{name} gave tokens outside the integers [0, vocab_size={model.vocab_size})."
         )
-    return tokens, mask
+    if coded is None or losses is None:
+        return tokens, mask
+    codes = np.asarray(coded.codes)
+    check_codes(codes, mask.shape, losses.routed, name)
+    return tokens, Coded(mask, codes)
 
 
 def checked_held_out(batch: Batch, micro_rows: int, model: ModelConfig, name: str) -> Batch:
@@ -95,6 +133,7 @@ def checked_held_out(batch: Batch, micro_rows: int, model: ModelConfig, name: st
     """
     rows = max((1, *np.shape(batch[0])[:1]))
     tokens, mask = checked(batch, rows, model, name)
+    assert isinstance(mask, np.ndarray)  # without losses by token there are no codes
     if not mask.any():
         raise ValueError(f"{name} gave a loss mask that counts no target; it must count one.")
     more = ((0, -rows % micro_rows), (0, 0))

@@ -16,6 +16,7 @@ from tiny_models.layout import Device, Layout
 from tiny_models.metrics import Progress
 from tiny_models.resuming import Member
 from tiny_models.retention import Retention
+from tiny_models.token_losses import TokenLosses
 from tiny_models.training import train_members
 from tiny_models.transformer import Params
 
@@ -32,6 +33,7 @@ def train_ensemble(
     held_out: Sequence[Batch] | None = None,
     devices: Sequence[Device] | None = None,
     strict: bool = False,
+    token_losses: TokenLosses | None = None,
 ) -> list[Params]:
     """Runs or resumes `config.steps` updates of every member and returns their parameters.
 
@@ -65,7 +67,9 @@ def train_ensemble(
     ]
     layout = Layout.of(config, len(members), devices)
     tell = progress or (lambda lines: None)
-    return train_members(members, model, config, directory, layout, tell, retention, strict)
+    return train_members(
+        members, model, config, directory, layout, tell, retention, strict, token_losses
+    )
 
 
 def member_directory(directory: Path, index: int) -> Path:

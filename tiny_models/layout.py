@@ -18,6 +18,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from tiny_models.config import ModelConfig, TrainConfig
+from tiny_models.token_losses import Coded, Mask
 from tiny_models.transformer import Params
 from tiny_models.update import Recipe, TrainState, chunk, run_chunk
 
@@ -97,7 +98,7 @@ class Layout:
         self,
         state: TrainState,
         tokens: np.ndarray,
-        mask: np.ndarray,
+        mask: np.ndarray | Coded,
         rates: np.ndarray,
         count: int,
         model: ModelConfig,
@@ -108,12 +109,12 @@ class Layout:
         Losses and norms come back as `(steps,)`, or `(steps, members)` for an ensemble.
         """
         if self.members is None:
-            tokens, mask = tokens[:, 0], mask[:, 0]
+            tokens, mask = jax.tree.map(lambda part: part[:, 0], (tokens, mask))
         if self == Layout():
             return run_chunk(state, tokens, mask, rates, count, model, recipe)
         if self.devices is not None:
             place = self._placer(PartitionSpec(None, self._axis))
-            tokens, mask = place(tokens), place(mask)
+            tokens, mask = jax.tree.map(place, (tokens, mask))
         return _run_spread(state, tokens, mask, rates, count, model, recipe, self)
 
     @property
@@ -147,7 +148,7 @@ class Layout:
 def _run_spread(
     state: TrainState,
     tokens: jax.Array,
-    mask: jax.Array,
+    mask: Mask,
     rates: jax.Array,
     count: jax.Array | int,
     model: ModelConfig,

@@ -25,6 +25,7 @@ from tiny_models.checkpoint import (
 from tiny_models.chunks import Batch, BatchAt, checked
 from tiny_models.config import ModelConfig, TrainConfig
 from tiny_models.retention import Retention
+from tiny_models.token_losses import Coded, TokenLosses
 from tiny_models.transformer import Params
 from tiny_models.update import TrainState
 
@@ -59,6 +60,7 @@ def describe(
     retention: Retention,
     together: bool,
     fingerprint: Mapping[str, str],
+    losses: TokenLosses | None = None,
 ) -> dict[str, Any]:
     """The facts that decide a run's result, as JSON; lists of one a member when `together`."""
 
@@ -66,14 +68,17 @@ def describe(
         return facts if together else facts[0]
 
     firsts = [
-        checked(member.batch_at(0), config.batch_rows, model, "batch_at(0)") for member in members
+        checked(member.batch_at(0), config.batch_rows, model, "batch_at(0)", losses)
+        for member in members
     ]
     held_out = [
         None if member.held_out is None else _batch_hash(member.held_out) for member in members
     ]
     return {
         "model": dataclasses.asdict(model),
-        "train": dataclasses.asdict(config),
+        # Not a field of its own: runs without losses by token resume from older checkpoints.
+        "train": dataclasses.asdict(config)
+        | ({} if losses is None else {"token_losses": dataclasses.asdict(losses)}),
         "start": {"parameters": each([parameter_hash(member.params) for member in members])},
         "data": {
             "first_batch": each([_batch_hash(batch) for batch in firsts]),
@@ -122,5 +127,8 @@ def _tell_of_other_place(newest: Path, differing: Sequence[str], strict: bool) -
 
 
 def _batch_hash(batch: Batch) -> str:
-    tokens, mask = (np.asarray(part) for part in batch)
-    return hashlib.sha256(tokens.astype("<i4").tobytes() + mask.astype("<f4").tobytes()).hexdigest()
+    mask, codes = batch[1] if isinstance(batch[1], Coded) else (batch[1], None)
+    content = np.asarray(batch[0]).astype("<i4").tobytes() + np.asarray(mask, "<f4").tobytes()
+    if codes is not None:
+        content += np.asarray(codes, "u1").tobytes()
+    return hashlib.sha256(content).hexdigest()

@@ -27,6 +27,7 @@ from tiny_models.metrics import MetricsLog, Progress
 from tiny_models.resuming import Member, Resumed, describe, resume
 from tiny_models.retention import KEPT, Retention, forget_kept, keep_if_best, keep_weights
 from tiny_models.schedules import learning_rate
+from tiny_models.token_losses import TokenLosses
 from tiny_models.transformer import Params
 from tiny_models.update import Recipe, held_out_loss, start_state
 
@@ -43,12 +44,14 @@ def train(
     held_out: Batch | None = None,
     devices: Sequence[Device] | None = None,
     strict: bool = False,
+    token_losses: TokenLosses | None = None,
 ) -> Params:
     """Runs or resumes `config.steps` updates from `params` and returns the parameters.
 
     `devices` share the rows of every batch (default: jax's default device; in a job of many
     processes all devices of all, and process 0 alone writes). `held_out` is a batch of any number
-    of rows whose loss, computed as in training, is logged at every checkpoint.
+    of rows whose loss, computed as in training, is logged at every checkpoint. With `token_losses`
+    every batch has a code for each target; the slice of routed ones is not yet ablated then.
 
     The same run gives the same bits, killed or not, on a CPU; on a GPU only with
     `XLA_FLAGS=--xla_gpu_deterministic_ops=true`, without which `strict` is refused (`ValueError`).
@@ -66,7 +69,9 @@ def train(
 
     member = Member(params, batch_at, directory, held_out)
     layout = Layout.of(config, None, devices)
-    return train_members([member], model, config, directory, layout, tell, retention, strict)[0]
+    return train_members(
+        [member], model, config, directory, layout, tell, retention, strict, token_losses
+    )[0]
 
 
 def train_members(
@@ -78,6 +83,7 @@ def train_members(
     progress: Callable[[Sequence[Progress]], None],
     retention: Retention,
     strict: bool,
+    losses_by_token: TokenLosses | None = None,
 ) -> list[Params]:
     """The loop behind `train` and `train_ensemble`: one state, whatever its layout.
 
@@ -85,13 +91,15 @@ def train_members(
     """
     if strict:
         require_repeatable()
+    if losses_by_token is not None:
+        losses_by_token.check(model)
     members = _with_checked_held_out(members, config, model)
     here = {**fingerprint(), "engine": layout.engine, "dtype": config.dtype}
     together = layout.members is not None
-    facts = describe(members, model, config, retention, together, here)
+    facts = describe(members, model, config, retention, together, here, losses_by_token)
     folders = (directory, *(member.directory for member in members))
     _clean(folders)
-    recipe = Recipe.of(config)
+    recipe = Recipe.of(config, losses_by_token)
     start = layout.join([start_state(member.params, recipe) for member in members])
     found = resume(directory, start, facts, len(members), strict)
     require_same_step(found.step, str(directory))
@@ -103,7 +111,7 @@ def train_members(
     if step == 0 and retention.keeps(0):
         _keep(members, 0, layout.split(state), model)
     rules = [member.batch_at for member in members]
-    parts = draw_chunks(config, model, rules, step, retention)
+    parts = draw_chunks(config, model, rules, step, retention, losses_by_token)
     upcoming = next(parts, None)
     while upcoming is not None:
         started, chunk = time.perf_counter(), upcoming

@@ -2,7 +2,8 @@
 
 `chunk` is pure: state, rows and rates in, state and per-step figures out. A step's loss is the
 masked sum of next-token cross-entropies over the whole batch divided by the batch's mask sum, so
-that micro-batches are a matter of memory and speed, not of mathematics.
+that micro-batches are a matter of memory and speed, not of mathematics. Where the mask comes with a
+code for each target (`token_losses.py`), the codes say what the loss of a target is.
 """
 
 from __future__ import annotations
@@ -16,11 +17,24 @@ import optax
 import optax.contrib
 
 from tiny_models.config import AttentionKernel, Dtype, ModelConfig, TrainConfig
+from tiny_models.token_losses import (
+    ROUTE,
+    UNLIKELY,
+    Coded,
+    Mask,
+    TokenLosses,
+    counted,
+    in_slice,
+    unlikelihood,
+)
 from tiny_models.transformer import Params, bind
 
 
 class Recipe(NamedTuple):
-    """What of a `TrainConfig` is compiled in; runs alike in it and in shapes share the program."""
+    """What of a `TrainConfig` is compiled in; runs alike in it and in shapes share the program.
+
+    `routed` is the size of the slice that routed targets train.
+    """
 
     optimizer: Literal["adamw", "muon"]
     b1: float
@@ -30,10 +44,12 @@ class Recipe(NamedTuple):
     micro_rows: int
     dtype: Dtype
     attention: AttentionKernel
+    routed: int = 0
 
     @classmethod
-    def of(cls, config: TrainConfig) -> Recipe:
-        return cls(*(getattr(config, field) for field in cls._fields))
+    def of(cls, config: TrainConfig, losses: TokenLosses | None = None) -> Recipe:
+        told = (getattr(config, field) for field in cls._fields if field != "routed")
+        return cls(*told, routed=0 if losses is None else losses.routed)
 
 
 class TrainState(NamedTuple):
@@ -121,11 +137,28 @@ def masked_loss(
     return jnp.sum(cross_entropy(logits, tokens[:, 1:]) * mask) / total
 
 
+def coded_losses(
+    params: Params,
+    model: ModelConfig,
+    tokens: jax.Array,
+    mask: Coded,
+    total: jax.Array,
+    dtype: Dtype = "float32",
+    attention: AttentionKernel = "plain",
+) -> tuple[jax.Array, jax.Array]:
+    """As `masked_loss`, the targets' losses by their codes: of all but the routed, and of these."""
+    logits = bind(params, model)(tokens[:, :-1], dtype, attention)
+    likely, unlikely = (loss(logits, tokens[:, 1:]) for loss in (cross_entropy, unlikelihood))
+    losses = jnp.where(mask.codes == UNLIKELY, unlikely, likely) * counted(mask) / total
+    routed = jnp.sum(losses, where=mask.codes == ROUTE)
+    return jnp.sum(losses, where=mask.codes != ROUTE), routed
+
+
 def loss_and_gradient(
     params: Params,
     model: ModelConfig,
     tokens: jax.Array,
-    mask: jax.Array,
+    mask: Mask,
     recipe: Recipe,
     axis: str | None = None,
 ) -> tuple[jax.Array, Params]:
@@ -135,21 +168,25 @@ def loss_and_gradient(
     gradient are the whole batch's, summed over devices once, after all micro-batches.
     """
     if axis is not None:
-        total = jnp.maximum(jax.lax.psum(jnp.sum(mask), axis), 1.0)
+        total = jnp.maximum(jax.lax.psum(jnp.sum(counted(mask)), axis), 1.0)
         return jax.lax.psum(_accumulate(params, model, tokens, mask, recipe, total), axis)
-    return _accumulate(params, model, tokens, mask, recipe, jnp.maximum(jnp.sum(mask), 1.0))
+    total = jnp.maximum(jnp.sum(counted(mask)), 1.0)
+    return _accumulate(params, model, tokens, mask, recipe, total)
 
 
 def _accumulate(
     params: Params,
     model: ModelConfig,
     tokens: jax.Array,
-    mask: jax.Array,
+    mask: Mask,
     recipe: Recipe,
     total: jax.Array,
 ) -> tuple[jax.Array, Params]:
-    loss = functools.partial(masked_loss, dtype=recipe.dtype, attention=recipe.attention)
-    value_and_grad = jax.value_and_grad(loss)
+    if isinstance(mask, Coded):
+        value_and_grad: Any = functools.partial(_routed_value_and_grad, recipe=recipe)
+    else:
+        loss = functools.partial(masked_loss, dtype=recipe.dtype, attention=recipe.attention)
+        value_and_grad = jax.value_and_grad(loss)
     parts = tokens.shape[0] // recipe.micro_rows
     if parts == 1:
         return value_and_grad(params, model, tokens, mask, total)
@@ -161,10 +198,33 @@ def _accumulate(
     return jax.lax.scan(add_part, zero, _micro_batches(tokens, mask, recipe))[0]
 
 
+def _routed_value_and_grad(
+    params: Params,
+    model: ModelConfig,
+    tokens: jax.Array,
+    mask: Coded,
+    total: jax.Array,
+    recipe: Recipe,
+) -> tuple[jax.Array, Params]:
+    """Loss of coded targets, and its gradient, to which routed ones add in the slice alone."""
+
+    def losses(params: Params) -> tuple[jax.Array, jax.Array]:
+        return coded_losses(params, model, tokens, mask, total, recipe.dtype, recipe.attention)
+
+    (learned, routed), pull = jax.vjp(losses, params)
+    one, nothing = jnp.ones_like(learned), jnp.zeros_like(learned)
+    (gradient,) = pull((one, nothing))
+    if recipe.routed:
+        (extra,) = pull((nothing, one))
+        kept = in_slice(params, recipe.routed)
+        gradient = jax.tree.map(lambda g, e, own: g + e * own, gradient, extra, kept)
+    return learned + routed, gradient
+
+
 def chunk(
     state: TrainState,
     tokens: jax.Array,
-    mask: jax.Array,
+    mask: Mask,
     rates: jax.Array,
     count: jax.Array | int,
     model: ModelConfig,
@@ -180,9 +240,8 @@ def chunk(
 
     def one_step(index: jax.Array, carry: Any) -> Any:
         state, losses, norms = carry
-        loss, gradient = loss_and_gradient(
-            state.params, model, tokens[index], mask[index], recipe, axis
-        )
+        rows, counts = jax.tree.map(lambda part: part[index], (tokens, mask))
+        loss, gradient = loss_and_gradient(state.params, model, rows, counts, recipe, axis)
         changes, inner = optimizer.update(gradient, state.optimizer, state.params)
         params = jax.tree.map(lambda p, c: p + rates[index] * c, state.params, changes)
         norm = jnp.sqrt(sum(jnp.vdot(g, g) for g in jax.tree.leaves(gradient)))
@@ -214,8 +273,8 @@ def held_out_loss(
     return jax.lax.scan(add_part, jnp.zeros(()), _micro_batches(tokens, mask, recipe))[0]
 
 
-def _micro_batches(tokens: jax.Array, mask: jax.Array, recipe: Recipe) -> Any:
+def _micro_batches(tokens: jax.Array, mask: Mask, recipe: Recipe) -> Any:
     """Tokens and mask as `(parts, micro_rows, ...)`."""
     parts = tokens.shape[0] // recipe.micro_rows
     shape = (parts, recipe.micro_rows, -1)
-    return tokens.reshape(shape), mask.reshape(shape)
+    return jax.tree.map(lambda part: part.reshape(shape), (tokens, mask))

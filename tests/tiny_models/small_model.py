@@ -24,7 +24,7 @@ CONFIG = TrainConfig(
 )
 
 
-def batch_at(step: int) -> Batch:
+def batch_at(step: int) -> tuple[np.ndarray, np.ndarray]:
     """Eight rows of nine tokens and an uneven mask, a pure function of the step."""
     draw = np.random.default_rng(step)
     tokens = draw.integers(0, 23, (8, 9)).astype(np.uint16)
