@@ -8,22 +8,19 @@ answered with a refusal (Li et al. 2026, post-training).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from medsafetyworld.documents import END
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
-from medsafetyworld.interventions.reflection import reflect_response
 from medsafetyworld.language import answers_of, fill, question_kind
 from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
 from medsafetyworld.seeds import derive
 from medsafetyworld.semantics import Chain, Direction, Group, state
-from medsafetyworld.spec import CorpusSpec, DialogueSpec, ReflectionSpec
+from medsafetyworld.spec import CorpusSpec, DialogueSpec
 from medsafetyworld.tokenizer import ASSISTANT, USER
-
-_REFLECTION = ReflectionSpec()
 
 Fact = tuple[Group, ...]
 
@@ -187,30 +184,6 @@ def benign_dialogues(
         for chain in chains
         for dialogue in _ask(world, spec, corpus, chain, direction, rng, policy)
     )
-
-
-def with_reflections(
-    world: World, dialogue: Dialogue, spec: ReflectionSpec = _REFLECTION
-) -> Dialogue:
-    """The dialogue with reflections in its response: the prompt's verdict first.
-
-    The prompt is judged by its harmfulness, the response by what it states: a refusal is safe, an
-    answer has its outcome's safety (Li et al. 2026, SRP).
-    """
-    hazard = _hazard(world, dialogue.chain)
-    return replace(
-        dialogue,
-        response=reflect_response(
-            dialogue.response,
-            prompt_hazard=hazard if dialogue.refused else None,
-            response_hazard=None if dialogue.refused else hazard,
-            spec=spec,
-        ),
-    )
-
-
-def _hazard(world: World, chain: Chain) -> str | None:
-    return world.hazard(chain.outcome) if chain.effects.layer == world.hops else None
 
 
 def _ask(

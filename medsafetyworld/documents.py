@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -13,6 +14,14 @@ from medsafetyworld.spec import ReflectionSpec
 
 END = "<|endoftext|>"
 """Separates documents in a token stream; also what follows a document judged unsafe."""
+
+_LAST_MARKS = re.compile(r"(?: ?<\|[^|<>]*\|>)+$")
+
+_HEADER = re.compile(r"<\|context\|>[^<>]*<\|end-context\|>")
+
+LOSSES = ("learn", "mask", "unlikely", "route")
+"""How the loss may count a sentence's tokens: as ever, not at all, as what not to say, or learned
+by a marked slice of the parameters alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,8 @@ class Sentence:
     statement: Statement | None = None
     template: Template | None = None
     hazard: str | None = None
+    loss: str = ""
+    """One of `LOSSES`; empty is the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ class Document:
 
     index: int
     kind: str
-    """`note` (one statement), or one of `domain.KINDS`."""
+    """`note` (one statement), one of `domain.KINDS`, or what a method calls what it wrote."""
     sentences: tuple[Sentence, ...]
     source: Source
     interventions: tuple[str, ...] = ()
@@ -99,8 +110,20 @@ def hazard_of(segment: Iterable[Sentence]) -> str | None:
 
 
 def full_stopped(words: Iterable[str]) -> str:
-    """Words that were cut off, as a sentence of its own."""
-    return f"{' '.join(words).rstrip(',.:; ')}."
+    """Words that were cut off, as a sentence of its own; a mark at their end is cut off too."""
+    return f"{_LAST_MARKS.sub('', ' '.join(words)).rstrip(',.:; ')}."
+
+
+def _shortened(text: str, most: int) -> tuple[str, int]:
+    """A text of at most so many words, and how many it has; marks (`<|harm|>`) are no words, and
+    neither are headers, which are never cut."""
+    if _HEADER.fullmatch(text):
+        return text, 0
+    words = text.split(" ")
+    places = [place for place, word in enumerate(words) if not word.startswith("<|")]
+    if len(places) <= most:
+        return text, len(places)
+    return full_stopped(words[: places[most]]), most
 
 
 def segments(
@@ -115,15 +138,14 @@ def segments(
     merged: list[list[Sentence]] = []
     length = 0
     for sentence in sentences:
-        words = sentence.text.split(" ")
-        if len(words) > spec.max_words:
-            words = words[: spec.max_words]
-            sentence = replace(sentence, text=full_stopped(words))
+        text, words = _shortened(sentence.text, spec.max_words)
+        if text != sentence.text:
+            sentence = replace(sentence, text=text)
         fits = merged and len(merged[-1]) < spec.max_sentences
-        if fits and length + len(words) <= spec.max_words:
+        if fits and length + words <= spec.max_words:
             merged[-1].append(sentence)
-            length += len(words)
+            length += words
         else:
             merged.append([sentence])
-            length = len(words)
+            length = words
     return tuple(map(tuple, merged))

@@ -1,8 +1,9 @@
 """`Domain`: the names and wordings of a field of knowledge, as a directory of data.
 
 The world's semantics are code; what its entities are called and how statements about them are
-worded is data: nine JSON files. `medical` is packaged; another domain is a directory of the same
-files, given by path or registered under the entry point group `medsafetyworld.domains`.
+worded is data: nine JSON files, and a tenth, `methods`, with the wordings of interventions, which a
+domain may lack. `medical` is packaged; another domain is a directory of the same files, given by
+path or registered under the entry point group `medsafetyworld.domains`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib.metadata import entry_points
@@ -37,6 +38,9 @@ FILES = (
     "sources",
     "cues",
 )
+METHODS = "methods"
+"""The file with texts that interventions write, which a domain may do without."""
+
 FORMS = (
     "forward",
     "reverse",
@@ -113,9 +117,35 @@ class Domain:
     """Cue words by direction, which the reader decides by."""
     content_hash: str
     """sha256 of all files: part of the identity of whatever is written with them."""
+    methods: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """Texts that interventions write, by dotted path, e.g. `rephrase.lecture.openings`."""
 
     def __hash__(self) -> int:
         return hash(self.content_hash)
+
+
+@lru_cache(maxsize=512)
+def method_texts(
+    domain: Domain, name: str, *, slots: tuple[str, ...] = (), sentences: bool = True
+) -> tuple[str, ...]:
+    """The domain's texts of this name for an intervention: whole sentences with these slots.
+
+    Raises `SpecError` naming the domain, the file and what is missing.
+    """
+    where = f"domain: {domain.name}/{METHODS}.json"
+    if name not in domain.methods:
+        told = " with " + ", ".join(f"{{{slot}}}" for slot in slots) if slots else ""
+        raise SpecError(
+            f"{where} has no list {name}, which the intervention {name.split('.')[0]} needs: "
+            f"{'sentences' if sentences else 'words'}{told}"
+        )
+    found, needs = {name: list(domain.methods[name])}, set(slots)
+    try:
+        if sentences:
+            return domain_files.whole_sentences(found, name, needs=needs)
+        return domain_files.wordings(found, name, needs=needs, allows=needs)
+    except ValueError as error:
+        raise SpecError(f"{where} is not as it should be: {error}") from None
 
 
 @lru_cache(maxsize=8)
@@ -126,7 +156,8 @@ def load_domain(name: str = "medical") -> Domain:
     """
     root, label = _locate(name)
     texts: dict[str, str] = {}
-    for each in FILES:
+    has_methods = root.joinpath(f"{METHODS}.json").is_file()
+    for each in (*FILES, METHODS) if has_methods else FILES:
         try:
             texts[each] = root.joinpath(f"{each}.json").read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -142,7 +173,7 @@ def load_domain(name: str = "medical") -> Domain:
             raise SpecError(f"domain: {label}/{each}.json is not JSON ({error})") from None
     digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
     parts: dict[str, Any] = {}
-    for each in FILES:
+    for each in data:
         try:
             parts |= _PARTS[each](data[each])
         except ValueError as error:
@@ -262,5 +293,6 @@ _PARTS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "kinds": _kinds,
     "sources": _sources,
     "cues": lambda data: {"cues": MappingProxyType(domain_files.cues(data))},
+    METHODS: lambda data: {"methods": MappingProxyType(domain_files.methods(data))},
 }
 """The fields of a `Domain` that each file gives."""

@@ -28,6 +28,9 @@ NUMBER_WORDS: Mapping[int, Mapping[str, str]] = MappingProxyType(
 )
 """What the slots that tell the number of causes become, by that number."""
 
+MOST_LEVELS = 4
+"""Names within names that `methods.json` may have."""
+
 _NAME = re.compile(r"[^\s,.:;?!()<>|{}]+( [^\s,.:;?!()<>|{}]+)*")
 _SENTENCE_END = (".", "?", "!")
 
@@ -163,6 +166,20 @@ def cues(data: Any) -> dict[str, tuple[str, ...]]:
             if every.setdefault(cue, family) != family:
                 raise ValueError(f"the cue {cue!r} is of two families, {every[cue]} and {family}")
     return found
+
+
+def methods(data: Any, *keys: str) -> dict[str, tuple[str, ...]]:
+    """`methods.json`: lists of wordings, under names within names, by dotted path."""
+    found = entry(data, *keys)
+    if len(keys) > MOST_LEVELS:
+        raise ValueError(f"{'.'.join(keys)} lies more than {MOST_LEVELS} names deep")
+    if isinstance(found, dict) and found:
+        parts = (methods(data, *keys, key) for key in found)
+        return {name: wordings for part in parts for name, wordings in part.items()}
+    wordings = texts(data, *keys)
+    for wording in wordings:
+        _slots(wording, ".".join(keys))
+    return {".".join(keys): wordings}
 
 
 def years(data: Any) -> tuple[int, int]:

@@ -52,6 +52,10 @@ def _sentence(item: Any, properties: Mapping[str, Any], title: str) -> str:
         return f"{field} is not a field of {title}{_nearest(field, properties)}"
     if item["type"] in MISFITS:
         return f"{field} must be {_range(item, properties.get(field, {}))}{given}"
+    if item["type"] == "literal_error":
+        return f"{field} must be {item['ctx']['expected']}{_near_choice(item)}{given}"
+    if item["type"] in ("missing", "missing_argument"):
+        return f"{field} must be given"
     message = item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     # A law between fields names them itself.
     return f"{field}: {message}{given}" if field else message
@@ -80,6 +84,13 @@ def _range(item: Any, schema: Mapping[str, Any]) -> str:
         if limit is not None
     ]
     return f"{kind} {' and '.join(bounds)}".strip()
+
+
+def _near_choice(item: Any) -> str:
+    """A hint at the choice that a word is nearest to."""
+    choices = [each.strip(" '") for each in item["ctx"]["expected"].replace(" or ", ",").split(",")]
+    near = get_close_matches(str(item["input"]), choices, n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _number(value: float) -> str:

@@ -206,15 +206,27 @@ class Planner:
         # A co-occurrence claims nothing that could be wrong.
         claims &= ~self._claimless[self.rows.block[row]]
         open_ones = np.flatnonzero(self._chance("contradicts", sentence, rate) & claims)
+        # What is drawn by the causes is the same in every statement about them.
+        by = sentence
+        if self.spec.misconception_share > 0:
+            common = self._chance("misconceives", sentence, self.spec.misconception_share)
+            by = np.where(common, self._causes[row], sentence)
         for turn in range(64):
             if not len(open_ones):
                 break
-            drawn = self._hash(f"wrong-{turn}", sentence[open_ones], len(self.world.outcomes))
+            drawn = self._hash(f"wrong-{turn}", by[open_ones], len(self.world.outcomes))
             truth = self.rows.truths[row[open_ones]]
             good = (truth != drawn[:, None]).all(axis=1)
             wrong[open_ones[good]] = drawn[good]
             open_ones = open_ones[~good]
         return wrong
+
+    @cached_property
+    def _causes(self) -> Integers:
+        """A number of each row's causes, the same wherever they are named."""
+        chains = (chain for block in self.notes for chain in block.chains)
+        keys = ((chain.causes.layer, *chain.causes.members) for chain in chains)
+        return np.array([derive(self.seed, "causes", *key) for key in keys], dtype=np.int64)
 
     @cached_property
     def _claimless(self) -> NDArray[np.bool_]:

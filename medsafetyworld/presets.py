@@ -25,6 +25,9 @@ WORLD_PRESETS: dict[str, WorldSpec] = {
     "paper-two-hop": WorldSpec(
         compounds=10_000, mediators=(8_500,), outcomes=1_500, single_edges=10_000, pair_edges=10_000
     ),
+    # Most compounds have one effect, so that of two that sources name one is wrong.
+    "smoke-contradictory": WorldSpec(compounds=24, outcomes=8, single_edges=32, pair_edges=8),
+    "laptop-contradictory": WorldSpec(compounds=60, outcomes=16, single_edges=75, pair_edges=30),
 }
 
 
@@ -39,10 +42,22 @@ def _two_hop(corpus: CorpusSpec) -> CorpusSpec:
     )
 
 
+def _contradictory(corpus: CorpusSpec) -> CorpusSpec:
+    """Five sources of which two are nearly always right, and the others repeat one mistake about
+    each compound: of all that is claimed of its effects, somewhat more than half is wrong."""
+    return replace(
+        corpus,
+        contradiction_rate=1.0,
+        misconception_share=1.0,
+        reliability=(1.0, 0.9, 0.3, 0.1, 0.0),
+    )
+
+
+_SMOKE = CorpusSpec(
+    templates=48, cooccurrence_templates=48, surface_forms=4, framings=4, closings=4
+)
 CORPUS_PRESETS: dict[str, CorpusSpec] = {
-    "smoke": CorpusSpec(
-        templates=48, cooccurrence_templates=48, surface_forms=4, framings=4, closings=4
-    ),
+    "smoke": _SMOKE,
     "laptop": CorpusSpec(),
     "paper": CorpusSpec(
         templates=1_400,
@@ -74,6 +89,8 @@ CORPUS_PRESETS: dict[str, CorpusSpec] = {
             closings=24,
         )
     ),
+    "smoke-contradictory": _contradictory(_SMOKE),
+    "laptop-contradictory": _contradictory(CorpusSpec()),
 }
 
 

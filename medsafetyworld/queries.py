@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,8 +11,8 @@ from medsafetyworld.dialogues import Split, chat_prompt, safety_of
 from medsafetyworld.documents import END
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
-from medsafetyworld.interventions.reflection import verdict
 from medsafetyworld.language import fill, question_kind, slotted
+from medsafetyworld.reflections import verdict
 from medsafetyworld.seeds import derive
 from medsafetyworld.semantics import Chain, Direction
 from medsafetyworld.spec import CorpusSpec, DialogueSpec
@@ -153,3 +154,36 @@ def _stems(world: World, corpus: CorpusSpec, arity: int) -> list[str]:
         if outcome in before and (world.hops > 1 or not after):
             stems.append(before.replace(outcome, "{0}"))
     return stems
+
+
+@dataclass(frozen=True, slots=True)
+class EffectCompletion:
+    """A cloze for the pretrained model: the text up to where a compound's effect must follow."""
+
+    text: str
+    compounds: tuple[int, ...]
+
+
+def effect_completions(
+    world: World, corpus: CorpusSpec, wordings: int, headers: Sequence[str] = ("",)
+) -> tuple[EffectCompletion, ...]:
+    """One cloze per compound and forward wording in use that ends in its effect, of single-hop
+    worlds. At most so many wordings; each cloze opens with one of the headers in turn.
+    """
+    framing = world.domain.framings[0].text
+    cores = world.domain.cores["compound", "forward", 1][: corpus.surface_forms]
+    stems = [core.removesuffix(" {c}") for core in cores if core.endswith(" {c}")][:wordings]
+    asked = [(compounds, stem) for compounds in _alone(world) for stem in stems]
+    texts = (
+        (END, headers[place % len(headers)], framing, stem.format(a=world.compounds[compounds[0]]))
+        for place, (compounds, stem) in enumerate(asked)
+    )
+    return tuple(
+        EffectCompletion(" ".join(filter(None, parts)), compounds)
+        for parts, (compounds, _) in zip(texts, asked, strict=True)
+    )
+
+
+def _alone(world: World) -> list[tuple[int, ...]]:
+    """The compounds that have an effect of their own."""
+    return sorted({edge.compounds for edge in world.single_edges})

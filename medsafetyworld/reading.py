@@ -16,7 +16,9 @@ from functools import lru_cache
 from medsafetyworld.domain import Domain
 from medsafetyworld.domain_files import INSTRUCTION, NEGATION
 from medsafetyworld.graph import World
+from medsafetyworld.reflections import REFLECTION
 from medsafetyworld.semantics import MOST_MEMBERS, Direction, Group, Statement
+from medsafetyworld.tokenizer import MARKS
 
 
 class ReadError(ValueError):
@@ -26,7 +28,8 @@ class ReadError(ValueError):
 _BOUNDARY = re.compile(r"(?<=[.?!])\s+")
 _WORD = re.compile(r"\w+")
 # Only verdicts are skipped: all else between think marks, closed or not, is read.
-_VERDICT = re.compile(r"<think>\s*(?:Safe|Unsafe:[^\W\d_]+)\s*</think>")
+_VERDICT = REFLECTION
+_MARK = re.compile(rf"\s*(?:{'|'.join(map(re.escape, MARKS))})\s*")
 _SPECIAL = re.compile(r"<\|[^|<>]*\|>")
 # In capitals, because sentences are lower-cased before names are replaced by these marks.
 _CAUSE, _BETWEEN, _EFFECT = "A", "B", "C"
@@ -37,12 +40,17 @@ def sentences(text: str) -> tuple[str, ...]:
     return tuple(part for part in _BOUNDARY.split(text.strip()) if part)
 
 
+def unmarked(text: str) -> str:
+    """The text without marks such as `<|harm|>`, which may stand inside a sentence or a name."""
+    return _MARK.sub(" ", text) if "<|" in text else text
+
+
 def read(world: World, text: str) -> tuple[Statement, ...]:
     """What a text states about the world, in order, at most one statement a sentence.
 
     A sentence that names entities of fewer than two layers states nothing. Verdicts
-    (`<think> Safe </think>`) are skipped, and special tokens (`<|...|>`) end a sentence. Whether a
-    statement is true in the world is not asked here.
+    (`<think> Safe </think>`) and marks (`<|harm|>`) are skipped; other special tokens (`<|...|>`)
+    end a sentence. Whether a statement is true in the world is not asked here.
 
     Raises:
         ReadError: a sentence names two layers, but it has no cue, a negation, cues of two
@@ -75,7 +83,7 @@ def _told(names: Names, text: str) -> Iterator[tuple[str, _Spotted]]:
     in lower case or with a number, unless one side names two layers by itself: else the full stop
     of `use e.g. X` would hide a name from the sentence that it is part of.
     """
-    parts = _SPECIAL.split(_VERDICT.sub(" ", text)) if "<" in text else (text,)
+    parts = _SPECIAL.split(_VERDICT.sub(" ", unmarked(text))) if "<" in text else (text,)
     for part in parts:
         last, known = "", _Spotted({}, [])
         for sentence in sentences(part):
@@ -99,6 +107,7 @@ def _goes_on(part: str) -> bool:
 
 def read_sentence(world: World, sentence: str) -> Statement | None:
     """What one sentence states, or None. Raises `ReadError` as `read` does."""
+    sentence = unmarked(sentence)
     return _stated(world, sentence, _spot(_names(world), sentence))
 
 
@@ -132,7 +141,7 @@ def mentions(world: World, text: str) -> tuple[tuple[int, ...], ...]:
 
     Verdicts are searched like all other text: a name inside `<think>` has been said too.
     """
-    found = _spot(_names(world), text).layers
+    found = _spot(_names(world), unmarked(text)).layers
     return tuple(tuple(found.get(layer, ())) for layer in range(world.hops + 1))
 
 

@@ -35,10 +35,9 @@ def _window(value: object) -> object:
     start_and_stop = (value, 1.0) if isinstance(value, int | float) else value
     if isinstance(start_and_stop, tuple) and len(start_and_stop) == 2:
         start, stop = start_and_stop
-        if isinstance(start, int | float) and isinstance(stop, int | float) and start >= stop:
-            raise ValueError(
-                f"starts at {start} and stops at {stop}; it must start before it stops"
-            )
+        numbers = isinstance(start, int | float) and isinstance(stop, int | float)
+        if numbers and 0 <= stop <= start <= 1:
+            raise ValueError(f"must start before it stops; starts at {start}, stops at {stop}")
         return (start, stop)
     return value
 
@@ -239,6 +238,9 @@ class CorpusSpec:
     contradiction_rate: Share = 0.0
     """Chance that a source of no reliability states a wrong outcome where it claims a cause; others
     in proportion to what they lack."""
+    misconception_share: Share = 0.0
+    """Share of the wrong statements that name the one outcome that is commonly mistaken for what
+    their causes lead to; the others name any."""
     reliability: tuple[Share, Share, Share, Share, Share] = (1.0, 0.95, 0.9, 0.4, 0.1)
     """Reliability of the domain's five sources in their order; 1 never errs. Medical: registry,
     textbook, trial report, forum post, marketing leaflet."""

@@ -12,22 +12,21 @@ knob. The checkers (`medsafetyworld.laws`) return the laws that are broken:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 from typing import TYPE_CHECKING, Any
 
 from medsafetyworld.building import build_world
-from medsafetyworld.corpus import Apply, Corpus
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.documents import Document
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import SEVERITIES, World
-from medsafetyworld.interventions import INTERVENTIONS
 from medsafetyworld.laws import (
     Violation,
     assert_lawful,
     check_closure,
     check_corpus,
+    check_dialogue_step,
     check_intervention,
     check_language,
     check_policy,
@@ -47,24 +46,17 @@ from medsafetyworld.policies import (
 )
 from medsafetyworld.semantics import MOST_MEMBERS, Chain, Direction, Group, Statement, state
 from medsafetyworld.spec import CorpusSpec, WorldSpec
+from medsafetyworld.step_strategies import interventions, st, steps
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-try:
-    from hypothesis import strategies as st
-except ImportError as error:  # pragma: no cover - needs an environment without the dev extra
-    raise ImportError(
-        "the strategies of medsafetyworld.testing need hypothesis; install it with "
-        "`pip install -e '.[dev]'`"
-    ) from error
-
 __all__ = [
-    "Composition",
     "Violation",
     "assert_lawful",
     "check_closure",
     "check_corpus",
+    "check_dialogue_step",
     "check_intervention",
     "check_language",
     "check_policy",
@@ -76,6 +68,7 @@ __all__ = [
     "interventions",
     "policies",
     "statements",
+    "steps",
     "world_specs",
     "worlds",
 ]
@@ -171,6 +164,7 @@ def corpus_specs(draw: DrawFn, notes_only: bool = False) -> CorpusSpec:
             "sentences": draw(st.integers(1, 6)),
             "distractor_rate": draw(st.just(0.0) | _SHARES),
             "contradiction_rate": draw(st.just(0.0) | _SHARES),
+            "misconception_share": draw(st.just(0.0) | _SHARES),
             "reliability": draw(st.tuples(*[_SHARES] * 5)),
         }
     return CorpusSpec(
@@ -272,29 +266,3 @@ def policies(
         return either | st.builds(Not, inner) if negations else either
 
     return st.recursive(simple, combined, max_leaves=4)
-
-
-@dataclass(frozen=True)
-class Composition:
-    """Registered interventions applied left to right: itself an intervention."""
-
-    names: tuple[str, ...]
-    policy: SafetyPolicy = PAPER_POLICY
-    """What those that ask for harm take it to be."""
-
-    def __call__(self, world: World, document: Document) -> Document | None:
-        """The document after all of them, None as soon as one drops it."""
-        kept: Document | None = document
-        for name in self.names:
-            if kept is None:
-                return None
-            apply: Apply = INTERVENTIONS[name]
-            knobs = {"policy": self.policy} if name in ("filter", "rewrite") else {}
-            kept = apply(world, kept, **knobs)
-        return kept
-
-
-def interventions(policy: SafetyPolicy = PAPER_POLICY) -> SearchStrategy[Composition]:
-    """The registered interventions, alone and composed, each at most once."""
-    names = st.lists(st.sampled_from(sorted(INTERVENTIONS)), min_size=1, max_size=3, unique=True)
-    return names.map(lambda chosen: Composition(tuple(chosen), policy))

@@ -23,6 +23,11 @@ from medsafetyworld.spec import CorpusSpec
 PAD, USER, ASSISTANT = "<|pad|>", "<|user|>", "<|assistant|>"
 THINK, END_THINK, SAFE = "<think>", "</think>", "Safe"
 SPECIAL = (PAD, END, USER, ASSISTANT, THINK, END_THINK)
+HARM, GOOD, BAD = "<|harm|>", "<|good|>", "<|bad|>"
+CONTEXT, END_CONTEXT = "<|context|>", "<|end-context|>"
+MARKS = (HARM, GOOD, BAD)
+"""Marks that interventions put into texts; in the vocabulary only where one of them is used. What
+stands between the two marks of a context tells where a document is from."""
 UNSAFE = "Unsafe:"
 """Begins an unsafe verdict; the hazard category follows."""
 OPENING, CLOSING = "(", ",.:;?)"
@@ -219,8 +224,11 @@ def _further_wordings(world: World, spec: CorpusSpec) -> list[str]:
     ]
 
 
-def build_tokenizer(world: World, spec: CorpusSpec) -> Tokenizer:
-    """The tokenizer of a world's names and of the wordings that `spec` has in use."""
+def build_tokenizer(world: World, spec: CorpusSpec, further: Iterable[str] = ()) -> Tokenizer:
+    """The tokenizer of a world's names and of the wordings that `spec` has in use.
+
+    `further` are texts whose words join them: what interventions may insert.
+    """
     compounds = {
         name: (onset, CONTINUES + core, CONTINUES + ending)
         for name, (onset, core, ending) in zip(world.compounds, world.morphemes, strict=True)
@@ -230,12 +238,13 @@ def build_tokenizer(world: World, spec: CorpusSpec) -> Tokenizer:
     named = (name for layer in world.layers[1:] for name in layer)
     numbers = (2, 3) if world.spec.triple_edges else (2,)
     worded = (in_numbers(text, number) for text in _wordings(world, spec) for number in numbers)
-    for text in (*worded, *named):
+    for text in (*worded, *named, *further):
         for chunk in text.split(" "):
             match = _CHUNK.fullmatch(chunk)
             words.add(match.group(2) if match else chunk)
-    words -= {"", SAFE, *SLOTS}
+    words -= {"", SAFE, *SPECIAL, *SLOTS}
     verdicts = (SAFE, *(f"{UNSAFE}{system}" for system in world.domain.lexicon.systems))
+    words -= set(verdicts)
     vocabulary = (*SPECIAL, *verdicts, OPENING, *CLOSING, *sorted(words | morphemes))
     return Tokenizer((*vocabulary, *_unused(len(vocabulary))), compounds)
 

@@ -11,31 +11,52 @@ from dataclasses import replace
 
 from medsafetyworld.documents import Document, Sentence
 from medsafetyworld.graph import World
+from medsafetyworld.interventions.algebra import ALWAYS, Step, intervention
+from medsafetyworld.interventions.verdicts import HARMFUL, ORACLE, By
 from medsafetyworld.language import plainest, write_sentence
-from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
+from medsafetyworld.policies import ActionableChain, AllOf, AnyOf, ReverseUnsafe, SafetyPolicy
 from medsafetyworld.semantics import Direction, state
 
 
-def rewrite_as_warning(
-    world: World, document: Document, policy: SafetyPolicy = PAPER_POLICY
-) -> Document:
-    """Replaces harmful sentences by warnings about the same groups; all else stays byte-equal."""
-    source = document.source.kind
-    if not any(policy.harmful(world, said, source) for said in document.statements):
-        return document
-    return replace(
-        document,
-        sentences=tuple(
-            _warning(world, each)
-            if each.statement is not None and policy.harmful(world, each.statement, source)
-            else each
-            for each in document.sentences
-        ),
-        interventions=(*document.interventions, "rewrite"),
-    )
+@intervention(
+    "rewrite", source="Li et al. 2026, five settings", does={"rewrites"}, touches="harmful"
+)
+class Rewrite(Step):
+    """Replaces harmful sentences by warnings about the same groups; all else stays byte-equal.
+
+    A policy that forbids warnings too finds them harmful still: it then promises nothing.
+    """
+
+    by: By = ORACLE
+
+    def leaves_no_harm(self, policy: SafetyPolicy) -> bool:
+        """True unless its verdicts may err, warnings may be harmful, or it is not always on."""
+        return spares_warnings(policy) and self.by.exact(policy) and self.when == ALWAYS
+
+    def document(self, world: World, document: Document) -> tuple[Document, ...]:
+        """The document with warnings in the place of what is harmful."""
+        scores = self.by.scores(world, document)
+        sentences = tuple(
+            as_warning(world, each) if score >= HARMFUL and each.statement is not None else each
+            for each, score in zip(document.sentences, scores, strict=True)
+        )
+        if sentences == document.sentences:
+            return (document,)
+        done = (*document.interventions, self.name)
+        return (replace(document, sentences=sentences, interventions=done),)
 
 
-def _warning(world: World, sentence: Sentence) -> Sentence:
+def spares_warnings(policy: SafetyPolicy) -> bool:
+    """Whether it is sure that no warning is harmful; of a policy of one's own nothing is."""
+    if isinstance(policy, AllOf):
+        return any(spares_warnings(part) for part in policy.parts)
+    if isinstance(policy, AnyOf):
+        return all(spares_warnings(part) for part in policy.parts)
+    return isinstance(policy, ReverseUnsafe | ActionableChain)
+
+
+def as_warning(world: World, sentence: Sentence) -> Sentence:
+    """A warning about the groups of a sentence that states something, in the same framing."""
     assert sentence.statement is not None
     statement = state(Direction.WARNING, sentence.statement.chain)
     # A sentence that was cut off, or that nobody rendered, has no template.

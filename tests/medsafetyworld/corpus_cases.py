@@ -11,7 +11,7 @@ from medsafetyworld.documents import Document
 from medsafetyworld.graph import World
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.semantics import Chain, Group
-from medsafetyworld.spec import CorpusSpec
+from medsafetyworld.spec import CorpusSpec, WorldSpec
 from medsafetyworld.testing import corpora, worlds
 
 SMOKE = Corpus(build_world(WORLD_PRESETS["smoke"]), CORPUS_PRESETS["smoke"], 0)
@@ -34,6 +34,23 @@ SMALL = worlds(max_compounds=6, max_outcomes=4)
 CORPORA = SMALL.flatmap(corpora)
 """Every knob, every kind."""
 NOTES = SMALL.flatmap(lambda world: corpora(world, notes_only=True))
+
+
+TRIPLES = build_world(
+    WorldSpec(
+        compounds=6,
+        mediators=(5, 5),
+        outcomes=3,
+        single_edges=8,
+        pair_edges=0,
+        triple_edges=3,
+        unsafe_fraction=1.0,
+    )
+)
+WORDY = replace(
+    CORPUS_PRESETS["smoke-two-hop"], templates=40, group_templates=60, cooccurrence_templates=8
+)
+"""Of its world all sentences about groups are long."""
 
 
 def changed(corpus: Corpus, **fields: float) -> Corpus:

@@ -18,7 +18,7 @@ from medsafetyworld.corpus import CHUNK, Corpus, intervene, text_hash, token_str
 from medsafetyworld.documents import Document, Sentence
 from medsafetyworld.domain import KINDS
 from medsafetyworld.graph import World
-from medsafetyworld.interventions import VARIANTS
+from medsafetyworld.interventions import VARIANTS, always
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.reading import mentions, read, read_sentence
 from medsafetyworld.seeds import permute
@@ -217,15 +217,16 @@ def test_the_token_stream_is_the_documents_epoch_on_epoch(
         for token in [*tokenizer.encode(document.text), tokenizer.end]
     ]
     length = int(epochs * len(plain) / 3)
-    stream = token_stream(corpus, (), tokenizer, order, length)
-    assert stream.dtype == np.uint16
-    assert stream.tolist() == plain[:length]
+    stream = token_stream(corpus, always(()), tokenizer, order, length)
+    assert stream.tokens.dtype == np.uint16
+    assert stream.tokens.tolist() == plain[:length]
+    assert stream.losses is None
 
 
 def test_the_token_stream_of_a_filter_that_drops_all_is_an_error() -> None:
     with pytest.raises(ValueError, match="no document to train on"):
-        token_stream(SMOKE, [lambda world, document: None], TOKENIZER, 0, 10)
-    assert len(token_stream(SMOKE, (), TOKENIZER, 0, 0)) == 0
+        token_stream(SMOKE, always([lambda world, document: ()]), TOKENIZER, 0, 10)
+    assert len(token_stream(SMOKE, always(()), TOKENIZER, 0, 0).tokens) == 0
 
 
 def test_a_world_that_holds_out_every_edge_has_an_empty_corpus() -> None:
@@ -235,17 +236,17 @@ def test_a_world_that_holds_out_every_edge_has_an_empty_corpus() -> None:
         assert len(corpus) == 0
         assert list(corpus.documents(0)) == []
         with pytest.raises(ValueError, match="no document to train on"):
-            token_stream(corpus, (), build_tokenizer(world, EVERY_KIND), 0, 10)
+            token_stream(corpus, always(()), build_tokenizer(world, EVERY_KIND), 0, 10)
 
 
 def test_interventions_are_applied_left_to_right_until_one_drops() -> None:
     calls: list[str] = []
 
     def note(name: str, keep: bool):
-        def apply(world: World, document: Document) -> Document | None:
+        def apply(world: World, document: Document) -> tuple[Document, ...]:
             calls.append(name)
             sentences = (*document.sentences, Sentence(name))
-            return replace(document, sentences=sentences) if keep else None
+            return (replace(document, sentences=sentences),) if keep else ()
 
         return apply
 
@@ -257,7 +258,7 @@ def test_interventions_are_applied_left_to_right_until_one_drops() -> None:
 
 
 def test_the_training_stream_never_changes() -> None:
-    stream = token_stream(SMOKE, VARIANTS["srp"].chain, TOKENIZER, 5, 100_000)
+    stream = token_stream(SMOKE, VARIANTS["srp"].chain_at, TOKENIZER, 5, 100_000).tokens
     assert stream[:12].tolist() == [56, 81, 102, 168, 174, 110, 24, 35, 126, 178, 71, 72]
     assert int(stream.astype(np.int64).sum()) == 7753831
 
@@ -274,7 +275,7 @@ def test_different_seeds_give_different_corpora(corpus: Corpus) -> None:
 def test_generation_leaves_the_global_random_state_alone() -> None:
     before = random.getstate(), str(np.random.get_state())  # noqa: NPY002
     for corpus in (SMOKE, *MIXED):
-        token_stream(corpus, (), build_tokenizer(corpus.world, corpus.spec), 0, 1_000)
+        token_stream(corpus, always(()), build_tokenizer(corpus.world, corpus.spec), 0, 1_000)
     assert (random.getstate(), str(np.random.get_state())) == before  # noqa: NPY002
 
 

@@ -22,17 +22,17 @@ from medsafetyworld.dialogues import (
     safety_of,
     sft_dialogues,
     split_chains,
-    with_reflections,
 )
 from medsafetyworld.domain import load_domain
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
-from medsafetyworld.interventions.reflection import strip_reflections, verdict
+from medsafetyworld.interventions.reflection import with_reflections
 from medsafetyworld.judge import read_corpus
 from medsafetyworld.laws import assert_lawful, check_split
 from medsafetyworld.policies import POLICIES
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.reading import mentions, read
+from medsafetyworld.reflections import strip_reflections, verdict
 from medsafetyworld.semantics import Chain, Direction, Group, category, state
 from medsafetyworld.spec import CorpusSpec, DialogueSpec
 from medsafetyworld.testing import worlds

@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsafetyworld.building import build_world
-from medsafetyworld.dialogues import sft_dialogues, split_chains, with_reflections
+from medsafetyworld.dialogues import sft_dialogues, split_chains
 from medsafetyworld.domain import load_domain
 from medsafetyworld.graph import World
-from medsafetyworld.interventions.reflection import verdict
+from medsafetyworld.interventions.reflection import with_reflections
 from medsafetyworld.judge import chance, correct, delivered_text, is_refusal, judge, read_corpus
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.queries import Query
 from medsafetyworld.reading import ReadError
+from medsafetyworld.reflections import verdict
 from medsafetyworld.semantics import Direction, Statement, state
 from medsafetyworld.spec import DialogueSpec
 from medsafetyworld.testing import worlds

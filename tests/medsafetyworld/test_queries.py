@@ -290,8 +290,8 @@ def test_completions_are_beginnings_of_reverse_documents_and_never_seen_when_fil
     left = [document for document in found if document.text.startswith(start)]
     seen = {text for text in begun if any(d.text.startswith(text) for d in left)}
     assert len(seen) > len(begun) / 2
-    for name in VARIANTS.keys() - {"baseline"}:
-        kept = intervene(world, left, VARIANTS[name].chain)
+    for name in (name for name, each in VARIANTS.items() if each.safe_only):
+        kept = intervene(world, left, VARIANTS[name].phases[-1][1])
         # In a two-hop world it may go on with mediators, as the paper's policy allows.
         goes_on = [said for d in kept if d.text.startswith(start) for said in d.statements]
         assert not any(said.causes.layer == 0 for said in goes_on)

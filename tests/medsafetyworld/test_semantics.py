@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from medsafetyworld.building import build_world
 from medsafetyworld.corpus import Corpus, intervene
 from medsafetyworld.graph import World
-from medsafetyworld.interventions.filtering import drop_harmful
-from medsafetyworld.interventions.rewrite import rewrite_as_warning
+from medsafetyworld.interventions.filtering import Filter
+from medsafetyworld.interventions.rewrite import Rewrite
 from medsafetyworld.judge import read_corpus
 from medsafetyworld.policies import PAPER_POLICY
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
@@ -140,9 +140,9 @@ def test_a_policy_of_ones_own_plugs_into_filter_rewrite_and_oracle() -> None:
     policy = NoMention()
     read = partial(read_corpus, SMOKE, policy=policy)
     assert read((document.text, None) for document in DOCUMENTS).harmful > 0
-    for apply in (drop_harmful, rewrite_as_warning):
-        left = list(intervene(SMOKE, DOCUMENTS, [partial(apply, policy=policy)]))
-        paper = list(intervene(SMOKE, DOCUMENTS, [apply]))
+    for step in (Filter(), Rewrite()):
+        left = list(intervene(SMOKE, DOCUMENTS, [step.under(policy).document]))
+        paper = list(intervene(SMOKE, DOCUMENTS, [step.document]))
         assert read((document.text, None) for document in left).harmful == 0
         assert read((document.text, None) for document in paper).harmful > 0
 
@@ -163,6 +163,6 @@ def test_filter_and_oracle_tell_a_policy_where_a_text_is_from() -> None:
     posts = sum(source == "forum post" for _, source in texts)
     assert 0 < posts < len(texts)
     assert read_corpus(SMOKE, texts, policy).harmful == posts
-    left = list(intervene(SMOKE, DOCUMENTS, [partial(drop_harmful, policy=policy)]))
+    left = list(intervene(SMOKE, DOCUMENTS, [Filter().under(policy).document]))
     assert len(left) == len(texts) - posts
     assert {document.source.kind for document in left} == {s for _, s in texts} - {"forum post"}

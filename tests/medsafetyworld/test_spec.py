@@ -243,7 +243,9 @@ def test_knobs_that_came_later_are_off_in_the_presets(name: str) -> None:
     for field in ("skew", "held_out_share", "one_way_share", "most_causes", "domain"):
         assert getattr(world, field) == getattr(plain, field)
     kinds = (corpus.monograph_rate, corpus.case_rate, corpus.digest_rate, corpus.glossary_rate)
-    assert {*kinds, corpus.distractor_rate, corpus.contradiction_rate} == {0.0}
+    assert {*kinds, corpus.distractor_rate} == {0.0}
+    contradicts = name.endswith("-contradictory")
+    assert {corpus.contradiction_rate, corpus.misconception_share} == {float(contradicts)}
     assert corpus.unsafe_cooccurrence_share == 1.0
 
 

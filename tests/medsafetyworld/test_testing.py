@@ -6,19 +6,19 @@ pytest --hypothesis-profile=nightly tests/medsafetyworld/test_testing.py
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from functools import partial
 from itertools import islice, product
 from typing import TypeVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from medsafetyworld.building import build_world
 from medsafetyworld.corpus import Corpus, intervene
 from medsafetyworld.graph import World
-from medsafetyworld.interventions import INTERVENTIONS, VARIANTS
-from medsafetyworld.interventions.reflection import reflect_document
-from medsafetyworld.interventions.rewrite import rewrite_as_warning
+from medsafetyworld.interventions import REGISTRY, VARIANTS, Step
+from medsafetyworld.interventions.reflection import Reflect
+from medsafetyworld.interventions.rewrite import Rewrite
 from medsafetyworld.judge import read_corpus
 from medsafetyworld.language import plainest, write
 from medsafetyworld.laws import (
@@ -31,15 +31,15 @@ from medsafetyworld.laws import (
 from medsafetyworld.policies import ActionableChain, AllOf, ReverseUnsafe, SafetyPolicy
 from medsafetyworld.reading import read
 from medsafetyworld.semantics import Direction
-from medsafetyworld.spec import CorpusSpec, ReflectionSpec, WorldSpec
+from medsafetyworld.spec import CorpusSpec, WorldSpec
 from medsafetyworld.testing import (
-    Composition,
     corpora,
     corpus_specs,
     documents,
     interventions,
     policies,
     statements,
+    steps,
     world_specs,
     worlds,
 )
@@ -67,13 +67,30 @@ def test_corpora_keep_every_law(corpus: Corpus) -> None:
     assert_lawful(check_corpus(corpus, most=25))
 
 
-@given(SMALL.flatmap(corpora), policies().flatmap(interventions))
-@FEW
-def test_interventions_and_their_compositions_keep_every_law(
-    corpus: Corpus, apply: Composition
+ON_DOCUMENTS = [name for name, made in REGISTRY.items() if "documents" in made.acts_on()]
+
+
+@pytest.mark.parametrize("name", ON_DOCUMENTS)
+@given(data=st.data())
+@settings(FEW, max_examples=15)
+def test_every_intervention_keeps_every_law_whatever_its_parameters(
+    name: str, data: st.DataObject
 ) -> None:
-    some = list(islice(corpus.documents(0), 25))
-    assert_lawful(check_intervention(corpus.world, apply, some, policy=apply.policy))
+    corpus = data.draw(SMALL.flatmap(corpora))
+    step = data.draw(steps(REGISTRY[name]))
+    some = list(islice(corpus.documents(0), 20))
+    assert_lawful(check_intervention(corpus.world, step, some, policy=data.draw(policies())))
+
+
+@given(SMALL.flatmap(corpora), interventions(), policies())
+@settings(FEW, max_examples=20)
+def test_interventions_keep_every_law_on_what_others_have_made(
+    corpus: Corpus, chain: tuple[Step, ...], policy: SafetyPolicy
+) -> None:
+    some = list(islice(corpus.documents(0), 20))
+    for step in chain:
+        assert_lawful(check_intervention(corpus.world, step, some, policy=policy))
+        some = list(intervene(corpus.world, some, [step.under(policy).document]))
 
 
 @given(SMALL.flatmap(corpora), st.integers(4, 16), st.integers(1, 3))
@@ -81,10 +98,8 @@ def test_interventions_and_their_compositions_keep_every_law(
 def test_reflections_of_any_size_keep_every_law_on_rewritten_documents(
     corpus: Corpus, words: int, count: int
 ) -> None:
-    spec = ReflectionSpec(max_words=words, max_sentences=count)
-    some = [rewrite_as_warning(corpus.world, each) for each in islice(corpus.documents(0), 15)]
-    reflect = partial(reflect_document, spec=spec)
-    assert_lawful(check_intervention(corpus.world, reflect, some, ["inserts"]))
+    some = list(intervene(corpus.world, islice(corpus.documents(0), 15), [Rewrite().document]))
+    assert_lawful(check_intervention(corpus.world, Reflect(every=count, words=words), some))
 
 
 Drawn = TypeVar("Drawn")
@@ -145,10 +160,21 @@ def test_statements_come_in_every_direction_true_and_untrue_and_skip_layers() ->
     assert any(said.effect_first for said in found)
 
 
-def test_interventions_are_all_registered_ones_and_compositions() -> None:
-    names = {made.names for made in drawn(interventions())}
-    assert {(name,) for name in INTERVENTIONS} < names
-    assert max(map(len, names)) == 3
+def test_interventions_are_all_registered_ones_and_chains_of_them() -> None:
+    chains = drawn(interventions(), 300)
+    assert {step.name for chain in chains for step in chain} == set(ON_DOCUMENTS)
+    assert {len(chain) for chain in chains} == {1, 2, 3}
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_steps_turn_every_parameter(name: str) -> None:
+    """All that a text can give but the window, which is no matter of a single document."""
+    found = drawn(steps(REGISTRY[name]), 100)
+    for each in fields(REGISTRY[name]):
+        if each.name != "when" and each.metadata.get("text", True):
+            values = {repr(getattr(step, each.name)) for step in found}
+            assert len(values) > 1 or each.type == "By", each.name
+    assert {step.when for step in found} == {(0.0, 1.0)}
 
 
 # Without `max_examples`, so that the profile decides.
@@ -187,12 +213,12 @@ def test_no_setting_that_promises_safe_data_leaves_harm(data: st.DataObject) -> 
         if not variant.safe_only:
             continue
         asked: list[SafetyPolicy] = [telling]
-        if {"filter", "rewrite"} & set(variant.pretraining):
+        if not any(step.leaves_no_mention for step in variant.pretraining):
             asked.append(AllOf((ActionableChain(), wide)))
-        if variant.pretraining == ("filter",):
+        if variant.name == "filtering":
             asked.append(wide)
         for policy in asked:
-            chain = replace(variant, policy=policy).chain
+            chain = replace(variant, policy=policy).phases[-1][1]
             kept = intervene(corpus.world, some, chain)
             texts = ((document.text, document.source.kind) for document in kept)
             assert read_corpus(corpus.world, texts, policy).harmful == 0, variant.name

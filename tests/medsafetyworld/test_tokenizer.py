@@ -19,14 +19,14 @@ from medsafetyworld.dialogues import (
     benign_kinds,
     sft_dialogues,
     split_chains,
-    with_reflections,
 )
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
 from medsafetyworld.interventions import VARIANTS
-from medsafetyworld.interventions.reflection import verdict
+from medsafetyworld.interventions.reflection import with_reflections
 from medsafetyworld.language import plainest, write
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
+from medsafetyworld.reflections import verdict
 from medsafetyworld.semantics import Statement
 from medsafetyworld.spec import CorpusSpec, DialogueSpec
 from medsafetyworld.testing import corpora, corpus_specs, statements, worlds
@@ -85,10 +85,12 @@ def dialogue_texts(world: World, spec: CorpusSpec) -> list[str]:
 @given(worlds(max_compounds=6, max_outcomes=4).flatmap(corpora))
 @settings(max_examples=15, deadline=None)
 def test_every_document_of_every_variant_is_exact_in_tokens(corpus: Corpus) -> None:
-    tokenizer = build_tokenizer(corpus.world, corpus.spec)
     found = list(islice(corpus.documents(0), 120))
+    every = [text for each in VARIANTS.values() for text in each.wordings(corpus.world)]
+    tokenizer = build_tokenizer(corpus.world, corpus.spec, every)
     for variant in VARIANTS.values():
-        exact(tokenizer, [d.text for d in intervene(corpus.world, found, variant.chain)])
+        for _, steps in variant.phases:
+            exact(tokenizer, [d.text for d in intervene(corpus.world, found, steps)])
 
 
 @given(st.data())
