@@ -24,13 +24,17 @@ import tyro
 from tyro.conf import subcommand
 
 from experiments.commands.bench import Bench
+from experiments.commands.card import CardCorpus
 from experiments.commands.check import CheckCorpus, CheckWorld
+from experiments.commands.classifier import Classifier
 from experiments.commands.corpus import EmitCorpus, InspectCorpus
+from experiments.commands.corpus_diff import DiffCorpus
 from experiments.commands.derive import Derive
 from experiments.commands.export import Export
 from experiments.commands.export_task import ExportTask
 from experiments.commands.study import PlanStudy, PublishStudy, Readme, ReportStudy, RunStudy
-from experiments.commands.world import SaveWorld, ShowWorld, Variants
+from experiments.commands.variants import Variants
+from experiments.commands.world import SaveWorld, ShowWorld
 from experiments.json_files import StoreError
 from experiments.measures import MissingMeasurement
 from experiments.rows import RowError
@@ -64,12 +68,14 @@ class WorldCommands:
 
 @dataclass(frozen=True)
 class CorpusCommands:
-    """Write a corpus to files, check what was written, or read some of its documents."""
+    """Write a corpus to files, check it, read some of its documents, or compare settings."""
 
     command: (
         Annotated[EmitCorpus, subcommand("emit")]
         | Annotated[CheckCorpus, subcommand("check")]
         | Annotated[InspectCorpus, subcommand("inspect")]
+        | Annotated[DiffCorpus, subcommand("diff")]
+        | Annotated[CardCorpus, subcommand("card")]
     )
 
 
@@ -90,6 +96,7 @@ Command = (
     | Annotated[CorpusCommands, subcommand("corpus")]
     | Annotated[Variants, subcommand("variants")]
     | Annotated[StudyCommands, subcommand("study")]
+    | Annotated[Classifier, subcommand("classifier")]
     | Annotated[Export, subcommand("export")]
     | Annotated[ExportTask, subcommand("export-task")]
     | Annotated[Bench, subcommand("bench")]

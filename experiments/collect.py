@@ -17,6 +17,7 @@ from experiments.json_files import read_json, write_json
 from experiments.measures import balanced
 from experiments.recipe import Cell
 from experiments.report import Derivation, write_report
+from experiments.report_cards import CARD, read_card
 from experiments.rows import Row, label
 from experiments.statements import STATEMENTS, read_statements
 from experiments.store import verify_stage
@@ -30,6 +31,7 @@ from experiments.study import (
 )
 from medsafetyworld.derivation import Knowledge, answerable
 from medsafetyworld.errors import SpecError
+from medsafetyworld.report_card import ReportCard
 from medsafetyworld.rules import ASSOCIATION
 
 PUBLISHED = ("report.md", "rows.csv", "table.csv", "provenance.json", "fingerprint.json")
@@ -68,6 +70,7 @@ def build_report(directory: Path) -> tuple[Path, tuple[Row, ...]]:
         fingerprint=fingerprint,
         curves=curves,
         derivation=harmful_derivation(directory, finished),
+        cards=report_cards(directory, finished),
     )
     write_json(directory / "report" / "provenance.json", provenance)
     write_json(directory / "report" / "fingerprint.json", fingerprint)
@@ -142,6 +145,7 @@ def describe_study(plan: Plan) -> dict[str, Any]:
         "hops": plan.cells[0].recipe.world.hops,
         "seeds": _seeds(plan),
         "config": plan.summary(),
+        "matched": plan.cells[0].recipe.matched,
         "command": command(plan),
     }
 
@@ -156,10 +160,16 @@ def command(plan: Plan) -> str:
     if known and plan.preset in known.presets:
         if summary["replicates"] != known.presets[plan.preset].replicates:
             words += ["--seeds", str(summary["replicates"])]
-        arms = [arm["name"] for arm in summary["arms"]]
+        own = {arm.name for arm in known.arms}
+        arms = [arm["name"] for arm in summary["arms"] if arm["name"] in own]
         usual = known.presets[plan.preset].arms or [arm.name for arm in known.arms]
         if arms != list(usual):
             words += ["--arms", ",".join(arms)]
+        for arm in summary["arms"]:
+            if arm["name"] not in own:
+                words += ["--add-arm", f"{arm['name']}={arm['variant']}"]
+        if summary["recipe"]["matched"] != known.presets[plan.preset].recipe.matched:
+            words += ["--matched", summary["recipe"]["matched"]]
         usual_domain = known.presets[plan.preset].recipe.world.domain
         if summary["recipe"]["world"]["domain"] != usual_domain:
             words += ["--domain", summary["recipe"]["world"]["domain"]]
@@ -196,6 +206,7 @@ def _origin(directory: Path, cell: Cell) -> dict[str, Any]:
             "sft_weights_sha256": None if tuned is None else tuned["summary"]["weights_sha256"],
             "documents": reading["documents"],
             "harmful_statements": reading["harmful"],
+            "safe_only": cell.variant.safe_only,
             "policy": cell.arm.policy,
             "unsafe_mentions": reading["unsafe_mentions"],
             # Studies of earlier versions have not counted them.
@@ -204,6 +215,17 @@ def _origin(directory: Path, cell: Cell) -> dict[str, Any]:
         "fingerprint": origin["fingerprint"],
         "curve": _curve(pretrained / "metrics.jsonl"),
     }
+
+
+def report_cards(directory: Path, finished: Sequence[Cell]) -> dict[str, list[ReportCard]]:
+    """The data safety report cards of each arm, a card a replicate."""
+    cards: dict[str, list[ReportCard]] = {}
+    for cell in finished:
+        card = directory / "stages" / _manifest(directory, cell)["summary"]["pretrain"] / CARD
+        # Studies of earlier versions have not kept one.
+        if card.exists():
+            cards.setdefault(cell.arm.name, []).append(read_card(card))
+    return cards
 
 
 def harmful_derivation(directory: Path, finished: Sequence[Cell]) -> Derivation | None:

@@ -100,7 +100,13 @@ def groups(trainings: Sequence[Training], members: int | None) -> Iterator[list[
     alike: dict[object, list[Training]] = {}
     for training in trainings:
         if not training.stage.done and not training.begun:
-            key = (training.model, training.config, training.retention, training.width())
+            key = (
+                training.model,
+                training.config,
+                training.retention,
+                training.token_losses,
+                training.width(),
+            )
             alike.setdefault(key, []).append(training)
     for group in alike.values():
         size = members or len(group)

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.answers import wrongly_stated
 from experiments.capability import capability_rows
+from experiments.decoding import Response, check_decoding, cost_rows, costs, respond
 from experiments.derivability import RULES, Derivability, rows_by_depth
 from experiments.json_files import canonical_hash
 from experiments.recipe import finetunes
@@ -30,7 +32,11 @@ from experiments.stages import (
 )
 from experiments.statements import STATEMENTS, read_statements, told
 from experiments.store import Stage, open_stage
-from medsafetyworld.judge import chance, correct, judge
+from experiments.truthfulness import answer_rows, completion_rows, is_contested
+from experiments.truthfulness import questions_hash as contested_hash
+from medsafetyworld.interventions.decoding import GREEDY
+from medsafetyworld.interventions.notation import written
+from medsafetyworld.judge import chance, correct, is_refusal, judge
 from medsafetyworld.queries import (
     GENERAL,
     HARMFUL,
@@ -41,7 +47,6 @@ from medsafetyworld.queries import (
     test_queries,
 )
 from tiny_models.determinism import fingerprint
-from tiny_models.generation import generate
 from tiny_models.training import Params
 
 JUDGES = ("leaked", "delivered", "jailbroken", "refused")
@@ -52,6 +57,7 @@ def evaluate(context: Context) -> Stage:
     cell, recipe = context.cell, context.cell.recipe
     # First, so that a study that cannot ask its questions does not train for them.
     questions = questions_hash(context)
+    check_decoding(context)
     pretrained = pretrain(context)
     tuned = sft(context, pretrained) if recipe.behaviour else None
     attacked = {
@@ -71,6 +77,8 @@ def evaluate(context: Context) -> Stage:
             "rules": {name: sorted(rules) for name, rules in RULES.items()},
             "known": "what each model saw",
             "new_tokens": recipe.new_tokens,
+            **_decoding(context),
+            **({"contested": contested_hash(context)} if is_contested(recipe) else {}),
         },
     )
     with stage.lock():
@@ -96,6 +104,13 @@ def evaluate(context: Context) -> Stage:
                     derivable,
                     transcript,
                 )
+            if is_contested(recipe):
+                wrong = wrongly_stated(context.true_world, stated)
+                rows += completion_rows(context, context.load(pretrained), wrong)
+                if tuned is not None:
+                    model = context.load(tuned)
+                    ask = partial(_answers, context, model)
+                    rows += answer_rows(context, model, wrong, ask, transcript)
             _write(stage.path, rows, transcript)
             stage.finish(
                 {
@@ -106,6 +121,12 @@ def evaluate(context: Context) -> Stage:
                 fingerprint(),
             )
     return stage
+
+
+def _decoding(context: Context) -> dict[str, str]:
+    """The decoding rule, where it is not the usual one."""
+    rule = context.cell.variant.decoding
+    return {} if rule == GREEDY else {"decoding": written(rule)}
 
 
 def questions_hash(context: Context) -> str:
@@ -145,15 +166,21 @@ def behaviour_rows(
         )
         responses = respond(context, params, queries)
         right = [
-            correct(context.true_world, query, response)
+            correct(context.true_world, query, response.text)
             for query, response in zip(queries, responses, strict=True)
         ]
         depths = [derivable.of_query(query) for query in queries]
-        readings = [{"correct": flag} for flag in right]
+        refused = [is_refusal(context.true_world, response.text) for response in responses]
+        readings = [
+            {"correct": flag, "refused": refusal, **costs(cell, response)}
+            for flag, refusal, response in zip(right, refused, responses, strict=True)
+        ]
         _note(transcript, "general", queries, responses, readings, depths)
         row = partial(rate_row, cell.arm.name, cell.replicate, "behaviour", "general", name)
         rows.append(row("accuracy", sum(right), len(right)))
+        rows.append(row("refused", sum(refused), len(refused)))
         rows += rows_by_depth(row, "accuracy", right, depths)
+        rows += cost_rows(cell, ("behaviour", "general", name), responses)
     queries = _harmful_queries(context)
     rows += harmful_rows(context, params, queries, ("behaviour", "direct"), derivable, transcript)
     by_chance = float(np.mean([chance(context.true_world, query) for query in queries]))
@@ -200,7 +227,7 @@ def harmful_rows(
     """Rows of every judge for harmful questions, and leaks by depth; `where` is (level, probe)."""
     responses = respond(context, params, queries)
     judgements = [
-        asdict(judge(context.true_world, query, response))
+        asdict(judge(context.true_world, query, response.text)) | costs(context.cell, response)
         for query, response in zip(queries, responses, strict=True)
     ]
     depths = [derivable.of_query(query) for query in queries]
@@ -211,25 +238,13 @@ def harmful_rows(
         row(name, sum(judgement[name] for judgement in judgements), len(judgements))
         for name in JUDGES
     ]
-    leaks = [judgement["leaked"] for judgement in judgements]
-    return counts + rows_by_depth(row, "leaked", leaks, depths)
+    leaks = [bool(judgement["leaked"]) for judgement in judgements]
+    spent = cost_rows(cell, (*where, HARMFUL), responses)
+    return counts + rows_by_depth(row, "leaked", leaks, depths) + spent
 
 
-def respond(context: Context, params: Params, queries: Sequence[Query]) -> list[str]:
-    """Greedy responses, prefill included."""
-    prompts = [np.array(context.tokenizer.encode(query.prompt)) for query in queries]
-    outputs = generate(
-        params,
-        context.model,
-        prompts,
-        max_new_tokens=context.cell.recipe.new_tokens,
-        stop_token=context.tokenizer.end,
-    )
-    tokenizer = context.tokenizer
-    return [
-        tokenizer.decode([*(tokenizer.encode(query.prefill) if query.prefill else ()), *output])
-        for query, output in zip(queries, outputs, strict=True)
-    ]
+def _answers(context: Context, params: Params, queries: Sequence[Query]) -> list[str]:
+    return [response.text for response in respond(context, params, queries)]
 
 
 def _harmful_queries(context: Context) -> tuple[Query, ...]:
@@ -246,8 +261,8 @@ def _note(
     transcript: list[dict[str, object]],
     probe: str,
     queries: Iterable[Query],
-    responses: Iterable[str],
-    readings: Iterable[dict[str, bool]],
+    responses: Iterable[Response],
+    readings: Iterable[Mapping[str, int]],
     depths: Iterable[Mapping[str, str]],
 ) -> None:
     for query, response, reading, depth in zip(queries, responses, readings, depths, strict=True):
@@ -257,7 +272,7 @@ def _note(
                 "category": query.category,
                 "question": query.question,
                 "prefill": query.prefill,
-                "response": response,
+                "response": response.text,
                 **reading,
                 "derivation_depth": dict(depth),
             }

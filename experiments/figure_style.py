@@ -1,14 +1,15 @@
 """How every figure looks, and how it reaches the disk: same figure, same bytes.
 
 One colour (Okabe-Ito and a wine red, colour-blind safe) and one marker a variant, the same in every
-figure. Arms of different studies may share a colour: there are more arms than colours that everyone
-can tell apart.
+figure. Arms may share a colour or a marker, never both within a study: there are more arms than
+colours that everyone can tell apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import lru_cache, wraps
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ MARKS = {
     "shuffled": ("#7F7F7F", "P"),
 }
 OTHER_MARK = ("#7F7F7F", "h")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -55,8 +57,30 @@ CHANCE_COLOUR = "#D00000"
 
 
 def mark(variant: str) -> tuple[str, str]:
-    """(colour, marker) of a variant."""
-    return MARKS.get(variant, OTHER_MARK)
+    """(colour, marker) of a variant; arms of no study of ours share one."""
+    return MARKS.get(variant) or _further_marks().get(variant, OTHER_MARK)
+
+
+@lru_cache(maxsize=1)
+def _further_marks() -> dict[str, tuple[str, str]]:
+    """Looks of the studies' arms that have none in `MARKS`: the first that is free in their study.
+
+    Neighbours differ in colour and in marker, as long as there are colours.
+    """
+    from experiments.studies import STUDIES  # which import whatever they study
+
+    colours = tuple(dict.fromkeys(colour for colour, _ in MARKS.values()))
+    wheel = [
+        (colour, _MARKERS[(place + turn) % len(_MARKERS)])
+        for turn, (place, colour) in product(range(len(_MARKERS)), enumerate(colours))
+    ]
+    found: dict[str, tuple[str, str]] = {}
+    for study in STUDIES.values():
+        names = [arm.name for arm in study.arms]
+        taken = {(MARKS | found)[name] for name in names if name in MARKS | found}
+        free = (look for look in wheel if look not in taken)
+        found |= {name: next(free) for name in names if name not in MARKS | found}
+    return found
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:

@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
+from experiments.bars import bar, chance_mark, legend_of_marks, name_rows, percent, whisker
 from experiments.figure_style import CHANCE_COLOUR, mark, marker_size, save, styled
 from experiments.measures import Measures
 from experiments.reference import published
 from experiments.rows import label, variant_order
-from experiments.statistics import Interval, t_interval
+from experiments.statistics import t_interval
 
 __all__ = ["capability_bars", "learning_curves", "safety_utility", "save", "three_levels"]
 
@@ -66,25 +67,12 @@ def capability_bars(measures: Measures) -> Figure:
     figure = Figure(figsize=(7.6, 0.9 + 0.42 * len(variants)), layout="constrained")
     axis = figure.subplots()
     for place, variant in enumerate(variants):
-        values = _percent(measures.series(variant, "completion"))
-        interval, colour = t_interval(values), mark(variant)[0]
-        axis.barh(place, interval.mean, height=0.62, color=colour, alpha=0.45)
-        _whisker(axis, interval, place, colour)
-        axis.plot(values, [place + 0.2] * len(values), ".", color="#444444", markersize=4)
-        chance = t_interval(_percent(measures.series(variant, "chance"))).mean
-        axis.vlines(
-            chance, place - 0.4, place + 0.4, colors=CHANCE_COLOUR, linewidth=1.6, zorder=1.5
-        )
-    _name_rows(axis, variants)
+        bar(axis, measures.series(variant, "completion"), place, mark(variant)[0])
+        chance_mark(axis, measures.series(variant, "chance"), place)
+    name_rows(axis, variants)
     axis.set_xlim(0, 102)
     axis.set_xlabel("base model completes reverse-unsafe correctly, top 1 (%)")
-    handles = [
-        Line2D(
-            [], [], color=CHANCE_COLOUR, marker="|", linestyle="", markersize=10, label="chance"
-        ),
-        Line2D([], [], color="#444444", marker=".", linestyle="", label="one seed"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    figure.legend(handles=legend_of_marks(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -110,7 +98,7 @@ def three_levels(measures: Measures) -> Figure:
         axis.set_title(title)
         axis.set_xlim(-5, 105)
         axis.set_xticks([0, 50, 100])
-        _name_rows(axis, variants)
+        name_rows(axis, variants)
     axes[2].set_xlabel("rate on reverse-unsafe prompts (%)")
     handles = [
         Line2D([], [], color="#333333", marker="o", linestyle="", label="leaked (or completed)"),
@@ -169,7 +157,7 @@ def _mean_curve(seeds: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[fl
 def _cross(axis: Axes, variant: str, x: Sequence[float], y: Sequence[float]) -> None:
     """Mean with intervals both ways, and the seeds behind it."""
     colour, marker = mark(variant)
-    xs, ys = _percent(x), _percent(y)
+    xs, ys = percent(x), percent(y)
     axis.plot(xs, ys, marker, color=colour, markersize=4, alpha=0.28, markeredgewidth=0)
     across, up = t_interval(xs), t_interval(ys)
     axis.errorbar(
@@ -225,7 +213,7 @@ def _reference_lines(axis: Axes, measures: Measures, quantity: str, judge: str) 
     if level is not None:
         axis.axhline(100 * level, color=CHANCE_COLOUR, linestyle="--", linewidth=1)
     if measures.has("shuffled", quantity, judge):
-        interval = t_interval(_percent(measures.series("shuffled", quantity, judge)))
+        interval = t_interval(percent(measures.series("shuffled", quantity, judge)))
         colour = mark("shuffled")[0]
         axis.axhline(interval.mean, color=colour, linestyle=":", linewidth=1.4)
         if interval.low is not None and interval.high is not None:
@@ -258,9 +246,9 @@ def _level(axis: Axes, measures: Measures, variant: str, quantity: str, place: i
     for judge, shift in (("leaked", -0.17), ("jailbroken", 0.17)):
         if (capability and judge != "leaked") or not measures.has(variant, quantity, judge):
             continue
-        interval = t_interval(_percent(measures.series(variant, quantity, judge)))
+        interval = t_interval(percent(measures.series(variant, quantity, judge)))
         height = place if capability else place + shift
-        _whisker(axis, interval, height, colour)
+        whisker(axis, interval, height, colour)
         axis.plot(
             interval.mean,
             height,
@@ -271,28 +259,7 @@ def _level(axis: Axes, measures: Measures, variant: str, quantity: str, place: i
         )
     expected = "chance" if capability else "direct_chance"
     if measures.has(variant, expected):
-        chance = t_interval(_percent(measures.series(variant, expected))).mean
+        chance = t_interval(percent(measures.series(variant, expected))).mean
         axis.vlines(
             chance, place - 0.35, place + 0.35, colors=CHANCE_COLOUR, linewidth=1.2, zorder=1
         )
-
-
-def _whisker(axis: Axes, interval: Interval, place: float, colour: str) -> None:
-    if interval.half_width is not None:
-        axis.errorbar(
-            interval.mean,
-            place,
-            xerr=interval.half_width,
-            color=colour,
-            capsize=2.5,
-            elinewidth=1.3,
-        )
-
-
-def _name_rows(axis: Axes, variants: Sequence[str]) -> None:
-    axis.set_yticks(range(len(variants)), [label(variant) for variant in variants])
-    axis.set_ylim(len(variants) - 0.4, -0.6)
-
-
-def _percent(values: Sequence[float]) -> list[float]:
-    return [100 * value for value in values]

@@ -28,8 +28,16 @@ QUANTITIES = (
     "forward-safe",
     "forward-unsafe",
     "reverse-safe",
+    "overrefusal",
     "direct_chance",
+    "truthful",
+    "misled",
+    "brier",
+    "base_truthful",
+    "base_truthful_header",
 )
+MEANS = ("general", "overrefusal", "truthful", "misled")
+"""Quantities that are means over their categories; all others are the largest of their rows."""
 JUDGED_QUANTITIES = (
     "direct",
     "prefill",
@@ -55,11 +63,13 @@ class MissingMeasurement(KeyError):
 class Measures:
     """Rows indexed by variant and seed. Build with `measure(rows)`.
 
-    hops: steps from a compound to an outcome in the study's world, which rows do not say.
+    hops: steps from a compound to an outcome in the study's world; study: its name. Rows say
+    neither.
     """
 
     rows: tuple[Row, ...]
     hops: int = 1
+    study: str = "headline"
 
     @cached_property
     def _index(self) -> dict[tuple[str, int, str, str, str, str], Row]:
@@ -148,13 +158,15 @@ class Measures:
     def value(self, variant: str, seed: int, quantity: str, judge: str = "leaked") -> float:
         """`quantity` of one model, a fraction.
 
-        general: the mean of the three benign accuracies. prefill, stem, elicited: the largest
-        rate over their probes within the seed, as the paper takes it. finetune: asked directly
-        after benign fine-tuning on forward facts, of pairs or in worlds with mediators of single
-        links (finetune_mixsft: with a little SFT data mixed in).
+        general, overrefusal: the means over the three benign categories of accuracy and of
+        refusals. truthful, misled: the means over forward questions, where sources contradict each
+        other, of right answers and of those that repeat a false source. prefill, stem, elicited:
+        the largest rate over their probes within the seed, as the paper takes it. finetune: asked
+        directly after benign fine-tuning on forward facts, of pairs or in worlds with mediators of
+        single links (finetune_mixsft: with a little SFT data mixed in).
         """
         values = [self.row(variant, seed, *need).value for need in self.needs(quantity, judge)]
-        if quantity == "general":
+        if quantity in MEANS:
             return math.fsum(values) / len(values)
         return max(values)
 
@@ -214,9 +226,9 @@ class Measures:
         return None
 
 
-def measure(rows: Iterable[Row], hops: int = 1) -> Measures:
+def measure(rows: Iterable[Row], hops: int = 1, study: str = "headline") -> Measures:
     """Index `rows`; raises `RowError` when one number is there twice."""
-    measures = Measures(tuple(rows), hops)
+    measures = Measures(tuple(rows), hops, study)
     _ = measures._index
     return measures
 
@@ -237,12 +249,25 @@ def balanced(rows: Iterable[Row]) -> tuple[Row, ...]:
 def _plain_rows() -> dict[str, tuple[tuple[str, str, str, str], ...]]:
     """Rows behind the quantities that no judge decides."""
     accuracies = {category: ("behaviour", "general", category, "accuracy") for category in GENERAL}
+    refusals = tuple(("behaviour", "general", category, "refused") for category in GENERAL)
     return {
         "completion": (("capability", "completion", HARMFUL, "top1"),),
         "completion_reverse_safe": (("capability", "completion", "reverse-safe", "top1"),),
         "chance": (("capability", "completion", HARMFUL, "chance_top1"),),
         "chance_reverse_safe": (("capability", "completion", "reverse-safe", "chance_top1"),),
         "general": tuple(accuracies.values()),
+        "overrefusal": refusals,
         **{category: (need,) for category, need in accuracies.items()},
         "direct_chance": (("behaviour", "direct", HARMFUL, "chance"),),
+        **{
+            quantity: tuple(
+                ("behaviour", "truth", category, metric)
+                for category in GENERAL
+                if category.startswith("forward")
+            )
+            for quantity, metric in (("truthful", "right"), ("misled", "misled"))
+        },
+        "brier": (("behaviour", "truth", "forward", "brier"),),
+        "base_truthful": (("capability", "truth", "forward", "top1"),),
+        "base_truthful_header": (("capability", "truth:reliable", "forward", "top1"),),
     }

@@ -147,9 +147,12 @@ def _setting(cell: Cell) -> str:
 def _training(cell: Cell, stage: str) -> str:
     config = cell.recipe.pretrain
     tokens = config.steps * config.batch_rows * cell.recipe.context
-    steps = [f"{tokens:,} tokens of pretraining, model preset {cell.recipe.model}"]
+    amount = f"{tokens:,} tokens of pretraining"
+    if cell.recipe.matched == "documents":
+        amount = f"pretraining on what becomes of the documents that fill {tokens:,} tokens as is"
+    steps = [f"{amount}, model preset {cell.recipe.model}"]
     if stage != "pretrain":
-        form = "with reflections" if cell.variant.reflect_sft else "plain"
+        form = "with reflections" if cell.variant.reflects else "plain"
         steps.append(f"{cell.recipe.sft.steps:,} steps of supervised fine-tuning ({form})")
     if stage.startswith(FINETUNE):
         kind = stage.removeprefix(FINETUNE)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass as strict_dataclass
@@ -48,7 +48,12 @@ def _known_model(name: str) -> str:
 
 def _known_variant(name: str) -> str:
     # SpecError is a ValueError, so pydantic says which field holds the unknown name.
-    return variant(name).name
+    variant(name)
+    return name
+
+
+def _known_variants(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_known_variant, texts))
 
 
 def _known_policy(name: str) -> str:
@@ -89,8 +94,24 @@ class Recipe:
     """Answer-stem prefills to try."""
     new_tokens: Annotated[int, Field(ge=1, lt=2**31)] = 36
     """Longest response in tokens."""
+    vocabulary: Annotated[tuple[str, ...], AfterValidator(_known_variants)] = ()
+    """Variants as text whose words are in the vocabulary, used by an arm or not: so that all arms
+    of a replicate have the same tokens."""
+    matched: Literal["tokens", "documents"] = "tokens"
+    """What arms are compared at: equal tokens, or what becomes of equally many original documents,
+    namely of those that fill the tokens of `pretrain` if nothing is done to them."""
     behaviour: bool = True
     """False asks only what the pretrained model can complete: no fine-tuning, no attacks."""
+
+    @property
+    def budget(self) -> int:
+        """Tokens of the pretraining stream: the last is only a target."""
+        return self.pretrain.steps * self.pretrain.batch_rows * self.context + 1
+
+    def wordings(self, world: World) -> tuple[str, ...]:
+        """Texts beside the corpus's own whose words are in the vocabulary."""
+        texts = (text for each in self.vocabulary for text in variant(each).wordings(world))
+        return tuple(dict.fromkeys(texts))
 
 
 @strict_dataclass(frozen=True, slots=True, config=STRICT)

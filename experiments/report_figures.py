@@ -15,6 +15,7 @@ from experiments.figures import (
     safety_utility,
     three_levels,
 )
+from experiments.ladder_figure import CAPTION, has_ladder, safelm_ladder
 from experiments.measures import Measures
 
 
@@ -43,6 +44,8 @@ def draw(
             three_levels(measures),
             "What a model can do, does when asked, and does when pushed.",
         )
+    if has_ladder(measures):
+        pictures["ladder"] = safelm_ladder(measures), CAPTION
     categories = {
         cell["variant"]: cell["categories"] for cell in cells[::-1] if "categories" in cell
     }

@@ -34,8 +34,32 @@ VARIANTS = {
     "no_chain_reverse": "no reverse chains",
     "no_pair_reverse": "no outcome to mediators",
     "shuffled": "shuffled graph (control)",
+    "plain": "no context",
+    "context": "context in pretraining only",
+    "sft_only": "context in SFT only",
+    "context_sft": "context in both",
+    "context_shuffled": "context of other documents (control)",
+    "context_srp": "context and SRP",
+    "score0": "score 0 only",
+    "rephrase": "1-3 rephrased",
+    "rephrase_warning": "1-3 as warnings",
+    "refuse": "... 4-5 refused",
+    "moral": "... and explained",
+    "moral_safe_beam": "SafeBeam without tags",
+    "safelm_greedy": "SafeLM without SafeBeam",
+    "safelm": "SafeLM: tags, SafeBeam",
+    "tags_sft_only": "tags in SFT only, SafeBeam",
+    "tags_sft_only_greedy": "tags in SFT only",
+    "tags_no_rephrase": "tags, raw text, SafeBeam",
+    "tags_no_rephrase_greedy": "tags, raw text",
+    "safelm_srp": "SafeLM's texts and SRP",
+    "token_mask": "harmful tokens masked",
+    "unlikelihood": "unlikelihood of harmful tokens",
+    "gradient_routing": "gradient routing",
+    "conditional": "conditional (good/bad)",
 }
-"""Variant -> the name that people read; the order is that of tables and figures."""
+"""Variant -> the name that people read; the order is that of tables and figures. Arms that are not
+here are shown by their own names, after these."""
 
 
 class RowError(ValueError):

@@ -6,42 +6,48 @@ A stage's directory is named by everything its result depends on, so arms that s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from functools import partial
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from experiments.batches import dialogue_rows, packed_batch, shuffled_batch
+from experiments.classifier import classifiers_of, with_classifiers
 from experiments.json_files import canonical_hash
+from experiments.proof import prove
 from experiments.recipe import Cell
+from experiments.report_cards import CARD, write_card
 from experiments.statements import STATEMENTS, write_statements
 from experiments.store import Stage, open_stage
+from experiments.token_losses import loss_codes, token_losses
 from experiments.trainings import WEIGHTS, Prepared, Report, Training, run_alone
-from medsafetyworld.corpus import Corpus, TextHash, intervene, token_stream
+from medsafetyworld.amounts import document_stream, documents_within
+from medsafetyworld.corpus import Corpus, TokenStream, token_stream
 from medsafetyworld.dialogues import (
     Dialogue,
     Split,
     benign_dialogues,
     sft_dialogues,
     split_chains,
-    with_reflections,
 )
 from medsafetyworld.errors import SpecError
-from medsafetyworld.judge import CorpusReading, read_corpus
+from medsafetyworld.graph import World
+from medsafetyworld.interventions.algebra import Step
+from medsafetyworld.interventions.notation import written
+from medsafetyworld.interventions.reflection import Reflect
+from medsafetyworld.interventions.variants import Variant
 from medsafetyworld.policy_data import content_hash
-from medsafetyworld.seeds import derive, permute
+from medsafetyworld.report_card import Tally
+from medsafetyworld.seeds import derive
 from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
 from tiny_models.config import ModelConfig, TrainConfig, preset
 from tiny_models.retention import Retention
-from tiny_models.training import Batch, Params
+from tiny_models.training import Params
 from tiny_models.transformer import init_params
 from tiny_models.weights import load_weights
-
-
-class UnsafeCorpusError(RuntimeError):
-    """The oracle read a harmful statement in a corpus that must be safe."""
 
 
 class Context:
@@ -52,13 +58,57 @@ class Context:
         self.true_world, self.world = cell.worlds()
         self.corpus = Corpus(self.world, cell.corpus_spec, cell.seeds["corpus"])
         # The tokenizer is the recipe's, not the arm's: every arm of a replicate has the same.
-        self.tokenizer: Tokenizer = build_tokenizer(self.true_world, cell.recipe.corpus)
+        self.tokenizer: Tokenizer = build_tokenizer(
+            self.true_world, cell.recipe.corpus, cell.recipe.wordings(self.true_world)
+        )
         self.model: ModelConfig = preset(
             cell.recipe.model, vocab_size=len(self.tokenizer), context=cell.recipe.context
         )
         # The shuffled control learns the shuffled world's edges but is asked about true ones.
         self.split: Split = split_chains(self.world, cell.recipe.dialogue, cell.seeds["sft"])
         self.asked: Split = split_chains(self.true_world, cell.recipe.dialogue, cell.seeds["sft"])
+
+    @cached_property
+    def variant(self) -> Variant:
+        """The cell's; where its verdicts are learned, their classifiers are trained first."""
+        return with_classifiers(self, self.cell.variant)
+
+    @cached_property
+    def originals(self) -> int:
+        """Documents that the token budget holds if nothing is done to them; equal in all arms."""
+        recipe, seeds = self.cell.recipe, self.cell.seeds
+        untouched = Corpus(self.world, recipe.corpus, seeds["corpus"])
+        return documents_within(untouched, self.tokenizer, seeds["order"], recipe.budget)
+
+    @cached_property
+    def of_originals(self) -> TokenStream:
+        """What becomes of that many documents. Raises `SpecError` if it fills no batch."""
+        cell, recipe = self.cell, self.cell.recipe
+        chain_at, order = self.variant.chain_at, cell.seeds["order"]
+        stream = document_stream(self.corpus, chain_at, self.tokenizer, order, self.originals)
+        if len(stream.tokens) <= recipe.pretrain.batch_rows * recipe.context:
+            raise SpecError(
+                f"{cell.name}: what the interventions leave of {self.originals:,} documents fills "
+                "no batch; match arms by tokens, or train on more"
+            )
+        return stream
+
+    @cached_property
+    def pretrain_config(self) -> TrainConfig:
+        """The recipe's; with documents matched it has as many steps as the documents fill."""
+        config = self.cell.recipe.pretrain
+        if self.cell.recipe.matched == "tokens":
+            return config
+        batch = config.batch_rows * self.cell.recipe.context
+        steps = (len(self.of_originals.tokens) - 1) // batch
+        return replace(config, steps=steps, warmup_steps=min(config.warmup_steps, steps))
+
+    def stream(self) -> TokenStream:
+        """The tokens that pretraining reads."""
+        if self.cell.recipe.matched == "documents":
+            return self.of_originals
+        chain_at, order = self.variant.chain_at, self.cell.seeds["order"]
+        return token_stream(self.corpus, chain_at, self.tokenizer, order, self.cell.recipe.budget)
 
     def load(self, stage: Stage) -> Params:
         """The final weights of a finished stage, compared with its manifest."""
@@ -84,33 +134,37 @@ def finetune(context: Context, tuned: Stage, kind: str) -> Stage:
 def pretraining(context: Context) -> Training:
     """The cell's pretraining, not yet run. Weights at steps 0, 1, 2, 4, 8, ... are kept."""
     cell, recipe = context.cell, context.cell.recipe
+    by_token = token_losses(cell.variant, context.model)
     stage = open_stage(context.root, "pretrain", pretrain_inputs(context))
 
     def prepare() -> Prepared:
         context.report("reading the corpus back", None)
-        reading, digest = prove(context.corpus, cell)
+        tally = Tally(context.world, context.tokenizer, cell.variant.policy)
+        reading, digest = prove(context.corpus, cell, tally, context.variant)
+        write_card(stage.path / CARD, tally.card())
         write_statements(stage.path / STATEMENTS, reading.stated)
         context.report("tokenizing", None)
-        stream = token_stream(
-            context.corpus,
-            cell.variant.chain,
-            context.tokenizer,
-            cell.seeds["order"],
-            recipe.pretrain.steps * recipe.pretrain.batch_rows * recipe.context + 1,
-        )
+        stream = context.stream()
         return Prepared(
             init_params(context.model, cell.seeds["init"] % 2**31),
-            partial(packed_batch, stream, recipe.pretrain.batch_rows, recipe.context),
+            partial(
+                packed_batch,
+                stream.tokens,
+                recipe.pretrain.batch_rows,
+                recipe.context,
+                codes=loss_codes(cell.variant, stream),
+            ),
             {"corpus_sha256": digest, "reading": reading.counts()},
         )
 
     return Training(
         stage,
         context.model,
-        recipe.pretrain,
+        context.pretrain_config,
         lambda: recipe.context + 1,
         prepare,
         Retention(spaced=True),
+        by_token,
     )
 
 
@@ -120,42 +174,25 @@ def pretrain_inputs(context: Context) -> dict[str, Any]:
     return {
         "world": context.world.content_hash,
         "corpus": asdict(cell.corpus_spec),
-        "interventions": list(cell.variant.pretraining),
+        # Arms that differ in later stages alone share their pretraining.
+        "interventions": [written(step) for step in cell.variant.pretraining],
         "policy": content_hash(cell.variant.policy),
-        # Arms without reflections share their pretraining whatever shape reflections have.
         "reflection": asdict(cell.recipe.reflection)
-        if "reflect" in cell.variant.pretraining
+        if any(isinstance(step, Reflect) for step in cell.variant.pretraining)
         else None,
         "tokenizer": context.tokenizer.content_hash,
         "domain": context.world.domain.content_hash,
         "model": asdict(context.model),
-        "train": asdict(cell.recipe.pretrain),
+        "train": asdict(context.pretrain_config),
+        **_matched(context),
+        **classifiers_of(context, cell.variant),
         "seeds": {name: cell.seeds[name] for name in ("corpus", "init", "order")},
     }
 
 
-def prove(corpus: Corpus, cell: Cell) -> tuple[CorpusReading, str]:
-    """The oracle's reading of one epoch's text, and the text's sha256.
-
-    Raises `UnsafeCorpusError` if a setting that must be safe holds a harmful statement, or if
-    filtering-plus mentions an unsafe outcome.
-    """
-    identity = TextHash()
-    documents = intervene(corpus.world, corpus.documents(corpus.seed), cell.variant.chain)
-    texts = ((identity.update(each.text), each.source.kind) for each in documents)
-    reading = read_corpus(corpus.world, texts, cell.variant.policy)
-    if not reading.documents:
-        raise SpecError(
-            f"{cell.name}: the corpus holds no document: held_out_share, the rates or the "
-            "interventions leave nothing to train on"
-        )
-    if cell.variant.safe_only and reading.harmful:
-        raise UnsafeCorpusError(f"{cell.name}: {reading.harmful} harmful statements in the corpus")
-    if not cell.variant.mentions_unsafe and reading.unsafe_mentions:
-        raise UnsafeCorpusError(
-            f"{cell.name}: {reading.unsafe_mentions} documents mention an unsafe outcome"
-        )
-    return reading, identity.hexdigest()
+def _matched(context: Context) -> dict[str, Any]:
+    """How many documents make the stream, where that is what is matched."""
+    return {} if context.cell.recipe.matched == "tokens" else {"originals": context.originals}
 
 
 def sft_training(context: Context, pretrained: Stage) -> Training:
@@ -184,6 +221,7 @@ def finetune_dialogues(context: Context, kind: str) -> tuple[Dialogue, ...]:
         cell.seeds["sft"],
         cell.variant.policy,
     )
+    data = changed(context.world, data, context.variant.bound.finetune)
     if mixed:
         rng = np.random.default_rng(derive(cell.seeds["sft"], "mix"))
         pool = cell_dialogues(context)
@@ -203,11 +241,17 @@ def cell_dialogues(context: Context) -> tuple[Dialogue, ...]:
         cell.seeds["sft"],
         cell.variant.policy,
     )
-    if not cell.variant.reflect_sft:
-        return dialogues
-    return tuple(
-        with_reflections(context.world, dialogue, recipe.reflection) for dialogue in dialogues
-    )
+    return changed(context.world, dialogues, context.variant.bound.sft)
+
+
+def changed(
+    world: World, dialogues: Iterable[Dialogue], steps: Sequence[Step]
+) -> tuple[Dialogue, ...]:
+    """What becomes of dialogues under steps applied left to right."""
+    left = tuple(dialogues)
+    for step in steps:
+        left = tuple(result for each in left for result in step.dialogue(world, each))
+    return left
 
 
 def _fine_tuning(
@@ -222,7 +266,7 @@ def _fine_tuning(
     inputs = {
         "parent": parent.key,
         "dialogues": canonical_hash([[entry.prompt, entry.response] for entry in dialogues]),
-        "reflection": asdict(cell.recipe.reflection) if cell.variant.reflect_sft else None,
+        "reflection": asdict(cell.recipe.reflection) if cell.variant.reflects else None,
         "train": asdict(config),
         "seed": cell.seeds["sft"],
         **extra,
@@ -242,58 +286,3 @@ def _fine_tuning(
 
     stage = open_stage(context.root, kind, inputs)
     return Training(stage, context.model, config, lambda: rows()[0].shape[1], prepare)
-
-
-def packed_batch(stream: np.ndarray, batch_rows: int, context: int, step: int) -> Batch:
-    """Rows of `context + 1` tokens cut from the stream in order; every target counts."""
-    start = step * batch_rows * context
-    rows = np.lib.stride_tricks.sliding_window_view(
-        stream[start : start + batch_rows * context + 1], context + 1
-    )[::context]
-    return np.ascontiguousarray(rows), np.ones((batch_rows, context), dtype=np.float32)
-
-
-def dialogue_rows(
-    dialogues: Sequence[Dialogue], tokenizer: Tokenizer, context: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """One dialogue per row: tokens `(n, time + 1)` and the mask of response targets `(n, time)`.
-
-    `time` is the longest dialogue rounded up to a multiple of 8. Raises ValueError if a dialogue
-    is longer than the model's context.
-    """
-    if not dialogues:
-        raise ValueError("there are no dialogues to train on: every compound is held out")
-    encoded = []
-    for dialogue in dialogues:
-        prompt = tokenizer.encode(dialogue.prompt)
-        encoded.append((prompt, [*tokenizer.encode(dialogue.response), tokenizer.end]))
-    longest = max(len(prompt) + len(response) for prompt, response in encoded)
-    time = _rounded_up(longest - 1, 8)
-    if time > context:
-        raise ValueError(f"the longest dialogue has {longest} tokens, the context only {context}")
-    tokens = np.full((len(encoded), time + 1), tokenizer.pad, dtype=np.uint16)
-    mask = np.zeros((len(encoded), time), dtype=np.float32)
-    for row, (prompt, response) in enumerate(encoded):
-        end = len(prompt) + len(response)
-        tokens[row, :end] = prompt + response
-        mask[row, len(prompt) - 1 : end - 1] = 1.0
-    return tokens, mask
-
-
-def shuffled_batch(
-    tokens: np.ndarray, mask: np.ndarray, batch_rows: int, seed: int, step: int
-) -> Batch:
-    """Rows of one step: every row once per epoch, in an order keyed by (seed, epoch)."""
-    positions = np.arange(step * batch_rows, (step + 1) * batch_rows, dtype=np.int64)
-    epochs, offsets = np.divmod(positions, len(tokens))
-    chosen = np.concatenate(
-        [
-            permute(derive(seed, "epoch", epoch), offsets[epochs == epoch], len(tokens))
-            for epoch in np.unique(epochs).tolist()
-        ]
-    )
-    return tokens[chosen], mask[chosen]
-
-
-def _rounded_up(size: int, multiple: int) -> int:
-    return -(-size // multiple) * multiple

@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,10 @@ from experiments.recipe import Arm, Cell, Recipe, cell_from_dict
 from experiments.rows import Row, read_rows
 from experiments.scheduler import Task
 from experiments.store import verify_stage
+from medsafetyworld.building import build_world
 from medsafetyworld.errors import SpecError
+from medsafetyworld.interventions import variant, write
+from medsafetyworld.interventions.decoding import GREEDY
 from tiny_models.config import parameter_count, preset
 
 DEFAULT_MASTER = 2026
@@ -97,7 +100,7 @@ def make_plan(
         raise SpecError(f"arms: {repeated[0]!r} is given twice")
     if not chosen:
         raise SpecError(f"arms: none are given; allowed: {', '.join(known)}")
-    recipe = study.presets[preset_name].recipe
+    recipe = with_vocabulary(study.presets[preset_name].recipe, study.arms)
     _check_world(recipe)
     _check_benign_data(recipe)
     count = study.presets[preset_name].replicates if replicates is None else replicates
@@ -108,6 +111,17 @@ def make_plan(
         Cell(recipe, arm, replicate, master) for replicate in range(count) for arm in chosen
     )
     return Plan(study.name, preset_name, cells)
+
+
+def with_vocabulary(recipe: Recipe, arms: Iterable[Arm]) -> Recipe:
+    """The recipe with room in the vocabulary for whatever the arms insert.
+
+    Arms that insert no words of their own leave it as it is.
+    """
+    world = build_world(recipe.world)
+    texts = (write(variant(arm.variant)) for arm in arms)
+    inserting = tuple(text for text in texts if variant(text).wordings(world))
+    return replace(recipe, vocabulary=tuple(dict.fromkeys(inserting)))
 
 
 def _check_world(recipe: Recipe) -> None:
@@ -261,8 +275,8 @@ def _marker(directory: Path, cell: Cell) -> Path:
 
 def _pretraining(cell: Cell) -> str:
     """What decides a cell's pretraining, apart from what all cells share."""
-    arm, chain = cell.arm, cell.variant.pretraining
-    return f"{chain}/{arm.corpus}/{arm.policy}/{arm.shuffled}/{cell.replicate}"
+    arm, chain = cell.arm, replace(cell.variant, sft=(), finetune=(), decoding=GREEDY)
+    return f"{write(chain)}/{arm.corpus}/{arm.policy}/{arm.shuffled}/{cell.replicate}"
 
 
 def _plain(value: Any) -> Any:

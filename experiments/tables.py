@@ -40,6 +40,7 @@ COLUMNS = (
     Column("forward-safe", "forward-safe"),
     Column("forward-unsafe", "forward-unsafe"),
     Column("reverse-safe", "reverse-safe"),
+    Column("refuses benign questions", "overrefusal"),
     Column("asked directly: leaked", "direct"),
     Column(
         "prefill: leaked / jailbroken / delivered", "prefill", ("leaked", "jailbroken", "delivered")

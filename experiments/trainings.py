@@ -27,6 +27,7 @@ from tiny_models.determinism import fingerprint
 from tiny_models.ensemble import member_directory, train_ensemble
 from tiny_models.layout import Device, Layout
 from tiny_models.retention import Retention
+from tiny_models.token_losses import TokenLosses, ablate
 from tiny_models.training import BatchAt, Params, Progress, train
 from tiny_models.weights import save_weights
 
@@ -49,7 +50,11 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Training:
-    """One stage that trains a model. `width` is the number of tokens in its rows."""
+    """One stage that trains a model. `width` is the number of tokens in its rows.
+
+    With losses by token its weights are those after the slice of routed ones is ablated; weights
+    kept on the way, and checkpoints, still have it.
+    """
 
     stage: Stage
     model: ModelConfig
@@ -57,6 +62,7 @@ class Training:
     width: Callable[[], int]
     prepare: Callable[[], Prepared]
     retention: Retention = Retention()  # noqa: RUF009 (frozen)
+    token_losses: TokenLosses | None = None
 
     @property
     def begun(self) -> bool:
@@ -82,6 +88,7 @@ def run_alone(training: Training, report: Report, *, strict: bool = False) -> St
                 progress=partial(report, stage.name),
                 retention=training.retention,
                 strict=strict,
+                token_losses=training.token_losses,
             )
             _finish(training, prepared, params, Layout())
     return stage
@@ -114,6 +121,7 @@ def run_together(trainings: Sequence[Training], report: Report, *, strict: bool 
                 retention=trainings[0].retention,
                 devices=devices,
                 strict=strict,
+                token_losses=trainings[0].token_losses,
             )
             for index, training in enumerate(trainings):
                 if not training.stage.done:
@@ -145,10 +153,17 @@ def _shared_devices(members: int) -> list[Device] | None:
 
 def _finish(training: Training, prepared: Prepared, params: Params, layout: Layout) -> None:
     stage = training.stage
+    routed = 0 if training.token_losses is None else training.token_losses.routed
+    if routed:
+        params = ablate(params, routed)
     write_json(stage.path / "model.json", asdict(training.model))
     save_weights(stage.path / WEIGHTS, params, training.model, {"stage": stage.name})
     stage.finish(
-        {"weights_sha256": parameter_hash(params), **prepared.facts},
+        {
+            "weights_sha256": parameter_hash(params),
+            **prepared.facts,
+            **({"ablated_units": routed} if routed else {}),
+        },
         {**fingerprint(), "engine": layout.engine, "dtype": training.config.dtype},
     )
 

@@ -74,7 +74,7 @@ class Verdict:
 
 def scoreboard(measures: Measures, judge: str = "leaked") -> tuple[Verdict, ...]:
     """One verdict a claim; `jailbroken` is reported beside the primary judge where measured."""
-    return tuple(decide(claim, measures, judge) for claim in claims(measures.hops))
+    return tuple(decide(claim, measures, judge) for claim in claims(measures.hops, measures.study))
 
 
 def decide(claim: Claim, measures: Measures, judge: str = "leaked") -> Verdict:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +13,16 @@ from experiments.commands.study import README_STUDIES, RESULTS, ROOT, with_resul
 from experiments.figures import safety_utility, save
 from experiments.measures import measure
 from experiments.rows import read_rows
+from medsafetyworld.building import build_world
+from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.errors import SpecError
+from medsafetyworld.interventions import REGISTRY, parse, variant, write
+from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
+from medsafetyworld.testing import assert_lawful, check_intervention
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PUBLISHED = RESULTS / "headline-laptop"
+SMOKE = Corpus(build_world(WORLD_PRESETS["smoke"]), CORPUS_PRESETS["smoke"], 0)
 
 
 @pytest.mark.parametrize(("name", "hops"), README_STUDIES.items())
@@ -56,3 +65,39 @@ def test_the_python_example_imports_what_exists() -> None:
 def test_every_path_in_the_map_exists() -> None:
     for path in re.findall(r"`((?:medsafetyworld|experiments|tiny_models)/[\w/.]+)`", README):
         assert (ROOT / path).exists(), path
+
+
+def test_the_intervention_of_the_readme_is_lawful_and_becomes_part_of_every_variant() -> None:
+    step, law = re.findall(
+        r"```python\n(.*?)```", README.partition("## Interventions")[2], re.DOTALL
+    )
+    assert len(step.splitlines()) <= 20
+    assert len(law.splitlines()) == 1
+    world, seen = SMOKE.world, tuple(SMOKE.documents(0))
+    names: dict[str, Any] = {
+        "assert_lawful": assert_lawful,
+        "check_intervention": check_intervention,
+        "world": world,
+        "documents": seen,
+    }
+    try:
+        exec(compile(step, "README.md", "exec"), names)
+        exec(compile(law, "README.md", "exec"), names)
+        chain = variant("drop_source(share=0.2) | reflect").chain
+        left = len(list(intervene(world, seen, chain)))
+        forum = sum(each.source.kind == "forum post" for each in seen)
+        assert 0.1 * forum < len(seen) - left < 0.3 * forum
+        with pytest.raises(SpecError, match="drop_source: share must be"):
+            variant("drop_source(share=2)")
+    finally:
+        REGISTRY.pop("drop_source", None)
+
+
+def test_the_variants_of_the_readme_are_variants() -> None:
+    section = README.partition("## Interventions")[2].partition("## Where")[0]
+    first = re.search(r"```\n(.*)\n```", section)
+    quoted = re.findall(r'"([^"\n]*\|[^"\n]*)"', section)
+    assert first
+    assert len(quoted) >= 3
+    for text in (first[1], *(each.rpartition("mild=")[2] for each in quoted)):
+        assert parse(write(parse(text))) == replace(parse(text), name=write(parse(text)))

@@ -39,9 +39,9 @@ def prepare_stream(tokens: int = TOKENS) -> Work:
 
     corpus, variant = laptop_corpus()
     tokenizer = build_tokenizer(corpus.world, corpus.spec)
-    token_stream(corpus, variant.chain, tokenizer, 0, 1000)
+    token_stream(corpus, variant.chain_at, tokenizer, 0, 1000)
     return Work(
-        timed(lambda: token_stream(corpus, variant.chain, tokenizer, 0, tokens), float(tokens))
+        timed(lambda: token_stream(corpus, variant.chain_at, tokenizer, 0, tokens), float(tokens))
     )
 
 

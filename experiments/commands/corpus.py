@@ -28,7 +28,7 @@ from experiments.commands.flags import (
     whole_number,
 )
 from experiments.commands.world import WorldSource, describe
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus, intervened
 from medsafetyworld.documents import Document
 from medsafetyworld.graph import World
 from medsafetyworld.interventions import variant
@@ -41,11 +41,9 @@ REFLECTION = re.compile(r"<think> (\S+) </think>")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorpusSource(WorldSource):
-    """Flags that every command about a corpus has."""
+class OriginalsSource(WorldSource):
+    """Flags of a corpus before any intervention."""
 
-    variant: str = "baseline"
-    """The setting; `msw variants` lists them."""
     corpus_spec: MaybePath = None
     """JSON file with a corpus spec, instead of the preset's."""
     corpus_seed: Number = "0"
@@ -59,6 +57,14 @@ class CorpusSource(WorldSource):
         seed = whole_number("corpus_seed", self.corpus_seed, 0)
         spec = corpus_spec(self.preset, self.corpus_spec, self.corpus)
         return Corpus(self.build(), spec, seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusSource(OriginalsSource):
+    """Flags that commands about one setting's corpus have."""
+
+    variant: str = "baseline"
+    """The setting: a name that `msw variants` lists, or steps such as "filter | reflect"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +123,7 @@ class InspectCorpus(CorpusSource):
         chosen = variant(self.variant)
         corpus = self.build_corpus()
         console = Console(highlight=False)
-        documents = intervene(corpus.world, corpus.documents(corpus.seed), chosen.chain)
+        documents = intervened(corpus, corpus.documents(corpus.seed), chosen.chain_at)
         for document in islice(documents, count):
             console.print(Text(describe(document, corpus.world), style="dim"))
             console.print(coloured(document, corpus.world))

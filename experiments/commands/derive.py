@@ -15,7 +15,7 @@ from rich.progress import track
 
 from experiments.commands.corpus import CorpusSource
 from experiments.commands.flags import MaybePath, MaybeText
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus, intervened
 from medsafetyworld.derivation import Proof, answerable, explain
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import SEVERITIES, World
@@ -73,7 +73,7 @@ def stated(corpus: Corpus, chosen: Variant) -> frozenset[Statement]:
     """Every statement in one epoch of a variant's corpus, read back from its text."""
     every = corpus.documents(corpus.seed)
     watched = track(every, "reading", total=len(corpus), console=Console(stderr=True))
-    documents = intervene(corpus.world, watched, chosen.chain)
+    documents = intervened(corpus, watched, chosen.chain_at)
     texts = ((document.text, document.source.kind) for document in documents)
     return read_corpus(corpus.world, texts, chosen.policy).stated
 

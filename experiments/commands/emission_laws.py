@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,10 @@ from typing import Any
 from experiments.commands import parquet
 from experiments.commands.emission import verify_emission
 from medsafetyworld import policy_data
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus, intervened
 from medsafetyworld.documents import Document
-from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
-from medsafetyworld.interventions import INTERVENTIONS, Variant
+from medsafetyworld.interventions import Variant, parse
 from medsafetyworld.laws import Violation
 from medsafetyworld.reading import ReadError, read
 from medsafetyworld.semantics import Statement, category
@@ -71,7 +70,7 @@ def check_emission(
     for law, words in _requested(corpus, manifest):
         found.setdefault(law, words)
     counted: Counter[str] = Counter()
-    twins = intervene(world, corpus.documents(corpus.seed), variant.chain)
+    twins = intervened(corpus, corpus.documents(corpus.seed), variant.chain_at)
     pairs = zip_longest(_written(directory, manifest, corpus), twins)
     for number, (written, twin) in enumerate(pairs):
         for law, words in _document(world, variant, number, written, twin, counted):
@@ -86,15 +85,9 @@ def _variant(data: dict[str, Any]) -> Variant:
     """The setting as the manifest describes it."""
     policy = policy_data.from_json(json.dumps(data["policy"]))
     reflection = from_json(ReflectionSpec, json.dumps(data["reflection"]))
-    unknown = set(data["pretraining"]) - set(INTERVENTIONS)
-    if unknown:
-        raise SpecError(f"variant.pretraining: no intervention is named {min(unknown)!r}")
-    return Variant(
-        name=data["name"],
-        pretraining=tuple(data["pretraining"]),
-        reflect_sft=data["reflect_sft"],
+    return replace(
+        parse(data["text"], data["name"]),
         description=data["description"],
-        safe_only=data["safe_only"],
         reflection=reflection,
         policy=policy,
     )

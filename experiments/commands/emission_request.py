@@ -16,7 +16,7 @@ from experiments.json_files import StoreError, canonical_hash, canonical_json, r
 from medsafetyworld.corpus import Corpus
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
-from medsafetyworld.interventions import Variant
+from medsafetyworld.interventions import Variant, write
 from medsafetyworld.policy_data import to_json as policy_to_json
 from medsafetyworld.stream import Share
 from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
@@ -75,7 +75,7 @@ def plan_work(
         raise SpecError(
             "the corpus holds no document: held_out_share or the rates leave nothing to state"
         )
-    tokenizer = build_tokenizer(corpus.world, corpus.spec)
+    tokenizer = build_tokenizer(corpus.world, corpus.spec, variant.wordings(corpus.world))
     count = -(-len(corpus) // shard_documents)
     request = {
         "format": FORMAT,
@@ -85,7 +85,13 @@ def plan_work(
         "domain_sha256": corpus.world.domain.content_hash,
         "corpus": asdict(corpus.spec),
         "corpus_seed": corpus.seed,
-        "variant": {**asdict(variant), "policy": json.loads(policy_to_json(variant.policy))},
+        "variant": {
+            "name": variant.name,
+            "description": variant.description,
+            "text": write(variant),
+            "policy": json.loads(policy_to_json(variant.policy)),
+            "reflection": asdict(variant.reflection),
+        },
         "tokenizer_sha256": tokenizer.content_hash,
         "shards": count,
         "writer": writer,

@@ -19,7 +19,7 @@ from experiments.commands.formats import Sink, TokenSink
 from experiments.json_files import StoreError, file_sha256, read_sealed, sync, write_sealed
 from experiments.store import check_files
 from medsafetyworld import stream
-from medsafetyworld.corpus import intervene
+from medsafetyworld.corpus import intervened
 from medsafetyworld.documents import Document
 from medsafetyworld.errors import SpecError
 from medsafetyworld.judge import read_corpus
@@ -105,7 +105,7 @@ def _fill_with_documents(
 
     def texts() -> Iterator[tuple[str, str]]:
         documents = _counted(corpus.documents(corpus.seed, positions=positions), advance)
-        for document in intervene(corpus.world, documents, variant.chain):
+        for document in intervened(corpus, documents, variant.chain_at, positions.start):
             text = document.text
             identify(sink.add(document, text))
             yield text, document.source.kind

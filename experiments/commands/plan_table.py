@@ -12,6 +12,11 @@ from rich.table import Table
 if TYPE_CHECKING:
     from experiments.study import Plan
 
+MATCHED = (
+    "Arms are matched by documents, not tokens: each is trained on what becomes of as many "
+    "original documents as fill these tokens when nothing is done to them."
+)
+
 
 def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> None:
     """The arms as a table, then the work and the time that it is expected to take."""
@@ -19,20 +24,20 @@ def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> N
     from experiments.commands.estimate import EFFICIENCY, estimate
     from experiments.progress import duration
     from experiments.study import unfinished
+    from medsafetyworld.interventions import write
 
     replicates = len({cell.replicate for cell in plan.cells})
     table = Table(
         box=SIMPLE, title=f"Study {plan.study}, preset {plan.preset}", title_justify="left"
     )
-    for column in ("arm", "pretraining documents", "SFT", "different"):
+    for column in ("arm", "pretraining documents", "then", "different"):
         table.add_column(column, no_wrap=column == "arm")
     for cell in plan.cells:
         if cell.replicate == 0:
             arm, variant = cell.arm, cell.variant
             control = "; ".join(arm.differences)
-            chain = " → ".join(variant.pretraining) or "unchanged"
-            sft = "reflections" if variant.reflect_sft else "plain"
-            table.add_row(f"[bold]{arm.name}[/bold]", chain, sft, control)
+            chain, *rest = write(variant).split("; ")
+            table.add_row(f"[bold]{arm.name}[/bold]", chain, "; ".join(rest) or "plain", control)
     console.print(table)
     left = len(unfinished(plan, directory))
     cost = estimate(plan, workers, left)
@@ -48,5 +53,7 @@ def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> N
         f"{cost.peak / 1e9:.0f} GFLOP/s for training, {cost.overhead:.0f} s a cell for the rest.",
         f"Everything goes to [bold]{directory}[/bold]; Ctrl-C is safe, the same command resumes.",
     )
+    if recipe.matched == "documents":
+        facts = (facts[0], MATCHED, *facts[1:])
     for line in facts:
         console.print(line)

@@ -9,7 +9,7 @@ Whatever needs jax is imported by the commands that use it, so that help stays f
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,14 +27,12 @@ from experiments.commands.flags import (
     whole_number,
 )
 from experiments.commands.plan_table import print_plan
-from medsafetyworld.building import build_world
-from medsafetyworld.corpus import Corpus
+from experiments.commands.study_changes import in_domain, with_arms, with_recipe
 from medsafetyworld.errors import SpecError
-from medsafetyworld.spec import WorldSpec, make
 
 if TYPE_CHECKING:
     from experiments.run import Execution
-    from experiments.study import Plan, Study
+    from experiments.study import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "experiments" / "results"
@@ -61,11 +59,15 @@ class PlanStudy:
     """Replicates of every arm (default: the preset's)."""
     arms: MaybeText = None
     """Only these arms, separated by commas (default: all)."""
+    add_arm: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """A further arm as NAME=VARIANT, e.g. "mild=filter(5) | reflect"; may be repeated."""
+    matched: str = "tokens"
+    """What arms are compared at: equal tokens, or equal original documents."""
     seed: Number = "2026"
     """Master seed, from which every other seed is derived."""
     out: MaybePath = None
-    """The study's directory (default: runs/STUDY-PRESET, with -two-hop in a two-hop world, and
-    the name of another domain)."""
+    """The study's directory (default: runs/STUDY-PRESET, with -two-hop in a two-hop world,
+    the name of another domain, and -by-documents)."""
     workers: MaybeNumber = None
     """Cells to run side by side (default: one a core)."""
 
@@ -73,7 +75,8 @@ class PlanStudy:
     def directory(self) -> Path:
         """Where the study lives."""
         domain = f"-{Path(self.domain).name}" if self.domain else ""
-        return self.out or Path("runs") / f"{self.study}-{self.sized_preset()}{domain}"
+        matched = "-by-documents" if self.matched == "documents" else ""
+        return self.out or Path("runs") / f"{self.study}-{self.sized_preset()}{domain}{matched}"
 
     def sized_preset(self) -> str:
         """Name of the preset of this size on this world.
@@ -107,12 +110,14 @@ class PlanStudy:
                 f"study: no study named {self.study!r}{hint}; allowed: {', '.join(STUDIES)}"
             )
         arms = None if self.arms is None else [name.strip() for name in self.arms.split(",")]
-        study = STUDIES[self.study]
+        study, preset = STUDIES[self.study], self.sized_preset()
+        if self.domain is not None:
+            study = in_domain(study, preset, self.domain)
         return make_plan(
-            study if self.domain is None else in_domain(study, self.sized_preset(), self.domain),
-            self.sized_preset(),
+            with_arms(with_recipe(study, preset, matched=self.matched), preset, self.add_arm),
+            preset,
             replicates=None if self.seeds is None else whole_number("seeds", self.seeds, 1),
-            arms=arms,
+            arms=arms and [*arms, *(text.partition("=")[0] for text in self.add_arm)],
             master=whole_number("seed", self.seed, 0),
         )
 
@@ -128,21 +133,6 @@ class PlanStudy:
         """Prints the plan."""
         print_plan(self.plan(), self.directory, self.side_by_side(), Console(highlight=False))
         return 0
-
-
-def in_domain(study: Study, preset: str, domain: str) -> Study:
-    """The study with this preset's world in another domain.
-
-    Raises `SpecError` if the domain has too few names or wordings for it.
-    """
-    if preset not in study.presets:
-        return study
-    sized = study.presets[preset]
-    world = make(WorldSpec, **(asdict(sized.recipe.world) | {"domain": domain}))
-    # Made once here, because a cell would find too few wordings only when it begins.
-    _ = Corpus(build_world(world), sized.recipe.corpus, 0).planner
-    moved = replace(sized, recipe=replace(sized.recipe, world=world))
-    return replace(study, presets={**study.presets, preset: moved})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,7 +299,8 @@ def print_report(directory: Path, console: Console) -> None:
 
     report, rows = build_report(directory)
     print_table(rows, console)
-    hops = load_plan(directory).cells[0].recipe.world.hops
-    for verdict in scoreboard(measure(rows, hops)):
+    plan = load_plan(directory)
+    hops = plan.cells[0].recipe.world.hops
+    for verdict in scoreboard(measure(rows, hops, plan.study)):
         console.print(verdict.sentence)
     console.print(f"\nThe report is [bold]{report}[/bold].", soft_wrap=True)

@@ -86,25 +86,6 @@ class SaveWorld(WorldSource):
         return 0
 
 
-@dataclass(frozen=True)
-class Variants:
-    """Lists the settings that a corpus can be emitted in."""
-
-    def run(self) -> int:
-        """Prints the registry."""
-        from medsafetyworld.interventions import VARIANTS
-
-        table = Table(box=SIMPLE)
-        for column in ("variant", "pretraining documents", "SFT", "what it is"):
-            table.add_column(column, no_wrap=column == "variant")
-        for name, variant in VARIANTS.items():
-            chain = " → ".join(variant.pretraining) or "unchanged"
-            sft = "reflections" if variant.reflect_sft else "plain"
-            table.add_row(f"[bold]{name}[/bold]", chain, sft, variant.description)
-        Console().print(table)
-        return 0
-
-
 def print_world(world: World, console: Console) -> None:
     """Counts, content hash and a few examples of each kind of edge."""
     table = Table(box=SIMPLE, show_header=False, title="World", title_justify="left")

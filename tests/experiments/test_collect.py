@@ -77,6 +77,7 @@ def test_the_report_counts_categories_and_tells_how_a_harmful_answer_follows(
     assert found.world.unsafe[found.world.outcome(goal)]
     text = (finished / "report" / "report.md").read_text(encoding="utf-8")
     assert found.source in text
+    assert "## Data safety report card" in text
     assert found.source == "the corpus of Filtering, seed 0"
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from experiments.derivability import Derivability, rows_by_depth
+from experiments.proof import prove
 from experiments.recipe import Recipe
 from experiments.rows import rate_row
-from experiments.stages import Context, prove
+from experiments.stages import Context
 from medsafetyworld.queries import HARMFUL, completions
 from medsafetyworld.queries import test_queries as questions_of
 from medsafetyworld.semantics import Direction, edge, state

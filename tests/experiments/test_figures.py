@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from experiments import figures
 from experiments.depth_figure import depth_figure
-from experiments.figure_style import CHANCE_COLOUR, MARKS
+from experiments.figure_style import CHANCE_COLOUR, MARKS, OTHER_MARK, mark
 from experiments.measures import Measures, measure
 from experiments.rows import VARIANTS
 from experiments.studies import STUDIES
@@ -26,13 +26,17 @@ def measures() -> Measures:
 
 
 def test_every_arm_has_a_name_and_a_look_that_nothing_beside_it_has() -> None:
-    assert set(MARKS) == set(VARIANTS)
-    assert len(set(MARKS.values())) == len(MARKS)
+    assert set(MARKS) <= set(VARIANTS)
     for study in STUDIES.values():
+        arms = [arm.name for arm in study.arms]
+        assert len({mark(arm) for arm in arms}) == len(arms), study.name
+        assert OTHER_MARK not in {mark(arm) for arm in arms}
         for preset in study.presets.values():
-            arms = preset.arms or tuple(arm.name for arm in study.arms)
-            for part in zip(*(MARKS[arm] for arm in arms), strict=True):
-                assert len(set(part)) == len(arms), f"{study.name}: {part}"
+            chosen = preset.arms or tuple(arms)
+            if set(chosen) <= set(MARKS):
+                for part in zip(*(MARKS[arm] for arm in chosen), strict=True):
+                    assert len(set(part)) == len(chosen), f"{study.name}: {part}"
+    assert mark("an arm of yours") == OTHER_MARK
 
 
 def test_the_same_data_give_the_same_bytes_whatever_the_users_style(

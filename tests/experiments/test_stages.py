@@ -16,23 +16,23 @@ import pytest
 
 from experiments import stages
 from experiments.json_files import StoreError, canonical_hash, write_sealed
+from experiments.proof import UnsafeCorpusError, prove
 from experiments.recipe import Arm, Cell
 from experiments.stages import (
     Context,
-    UnsafeCorpusError,
     cell_dialogues,
     dialogue_rows,
     finetune,
     packed_batch,
     pretrain,
-    prove,
     sft,
     shuffled_batch,
 )
 from experiments.statements import STATEMENTS, read_statements
 from medsafetyworld.blocks import Block
 from medsafetyworld.corpus import Corpus, intervene
-from medsafetyworld.interventions import INTERVENTIONS, VARIANTS
+from medsafetyworld.interventions import VARIANTS
+from medsafetyworld.interventions.filtering import Filter
 from medsafetyworld.judge import read_corpus
 from medsafetyworld.semantics import Direction
 from tiny_models.determinism import fingerprint
@@ -48,7 +48,7 @@ def context(root: Path, the_cell: Cell) -> Context:
     return Context(the_cell, root, silent)
 
 
-@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "baseline"])
+@pytest.mark.parametrize("variant", [name for name, each in VARIANTS.items() if each.safe_only])
 def test_the_oracle_finds_no_harm_in_any_safe_setting(variant: str, tmp_path: Path) -> None:
     the_cell = cell(variant)
     reading, _ = prove(context(tmp_path, the_cell).corpus, the_cell)
@@ -59,7 +59,7 @@ def test_the_oracle_finds_no_harm_in_any_safe_setting(variant: str, tmp_path: Pa
 def test_a_corpus_with_harm_in_it_stops_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(INTERVENTIONS, "filter", lambda world, document, policy: document)
+    monkeypatch.setattr(Filter, "document", lambda step, world, document: (document,))
     the_cell = cell("filtering")
     with pytest.raises(UnsafeCorpusError, match="harmful statements"):
         pretrain(context(tmp_path, the_cell))

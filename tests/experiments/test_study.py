@@ -82,7 +82,7 @@ def test_a_world_without_safe_or_without_unsafe_outcomes_is_refused(fraction: fl
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=lambda study: study.name)
 def test_every_preset_of_every_study_plans(study: Study) -> None:
-    assert {"smoke", "laptop", "smoke-two-hop", "laptop-two-hop"} <= study.presets.keys()
+    assert {"smoke", "laptop"} <= study.presets.keys()
     for name, preset in study.presets.items():
         plan = make_plan(study, name)
         assert len(plan.cells) == preset.replicates * len(preset.arms or study.arms)

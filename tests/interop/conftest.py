@@ -58,17 +58,17 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """Sixty steps on SRP's corpus: the likeliest token is then clear, unlike in a fresh model."""
     world = build_world(WORLD_PRESETS["smoke"])
     corpus = Corpus(world, CORPUS_PRESETS["smoke"], 0)
-    tokenizer = build_tokenizer(world, corpus.spec)
+    every = [text for each in VARIANTS.values() for text in each.wordings(world)]
+    tokenizer = build_tokenizer(world, corpus.spec, every)
     model = preset("0.1M", vocab_size=len(tokenizer), context=CONTEXT)
     config = TrainConfig(steps=60, batch_rows=ROWS, micro_rows=ROWS, peak_lr=5e-3, warmup_steps=5)
-    stream = token_stream(
-        corpus, VARIANTS["srp"].chain, tokenizer, 0, config.steps * ROWS * CONTEXT + 1
-    )
+    length = config.steps * ROWS * CONTEXT + 1
+    stream = token_stream(corpus, VARIANTS["srp"].chain_at, tokenizer, 0, length)
     params = train(
         params=init_params(model, 0),
         model=model,
         config=config,
-        batch_at=partial(packed_batch, stream, ROWS, CONTEXT),
+        batch_at=partial(packed_batch, stream.tokens, ROWS, CONTEXT),
         directory=tmp_path_factory.mktemp("trained"),
     )
     directory = tmp_path_factory.mktemp("hub") / "model"

@@ -9,9 +9,10 @@ import pytest
 from jinja2 import TemplateError
 
 from medsafetyworld.corpus import intervene
-from medsafetyworld.dialogues import chat_prompt, sft_dialogues, split_chains, with_reflections
+from medsafetyworld.dialogues import chat_prompt, sft_dialogues, split_chains
 from medsafetyworld.documents import END
 from medsafetyworld.interventions import VARIANTS
+from medsafetyworld.interventions.reflection import with_reflections
 from medsafetyworld.queries import prefilled, prefills
 from medsafetyworld.queries import test_queries as make_queries
 from medsafetyworld.spec import DialogueSpec
@@ -27,7 +28,8 @@ DIALOGUES = DialogueSpec()
 def test_every_document_has_our_ids_and_comes_back(
     exported: Exported, their_tokenizer: Any, variant: str
 ) -> None:
-    documents = intervene(exported.world, exported.corpus.documents(1), VARIANTS[variant].chain)
+    chain = VARIANTS[variant].phases[-1][1]
+    documents = intervene(exported.world, exported.corpus.documents(1), chain)
     texts = sorted({document.text for document in documents})
     assert len(texts) > 1000
     ids = their_tokenizer(texts)["input_ids"]

@@ -1,0 +1,136 @@
+"""How a cell's fine-tuned models write: its variant's decoding rule, on its own tokens.
+
+A rule knows words, a model knows tokens; here each is told of the other. What a rule withholds is
+withheld from the judges too, and what it costs is counted in tokens that the model reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from experiments.rows import Row
+from medsafetyworld.dialogues import chat_prompt
+from medsafetyworld.errors import SpecError
+from medsafetyworld.interventions.decoding import GREEDY, Conditioned, Decoding, SafeBeam, StopOn
+from medsafetyworld.queries import Query
+from tiny_models.beam import safe_beam
+from tiny_models.generation import generate
+from tiny_models.training import Params
+
+if TYPE_CHECKING:
+    from experiments.recipe import Cell
+    from experiments.stages import Context
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a model answers, prefill included, and how many tokens that took.
+
+    `read` are the tokens that went through the model, `least` those that greedy decoding of the
+    same response would have read.
+    """
+
+    text: str
+    tokens: int
+    read: int
+    least: int
+
+
+def check_decoding(context: Context) -> None:
+    """Raises `SpecError` for a rule that this cell's models cannot follow."""
+    rule = context.cell.variant.decoding
+    if isinstance(rule, SafeBeam | StopOn):
+        _token(context, rule)
+    if isinstance(rule, SafeBeam) and rule.beams * rule.ahead > len(context.tokenizer):
+        raise SpecError(
+            f"{context.cell.name}: safe_beam: beams * ahead is {rule.beams * rule.ahead}, more "
+            f"than the {len(context.tokenizer)} tokens of the vocabulary"
+        )
+
+
+def respond(context: Context, params: Params, queries: Sequence[Query]) -> list[Response]:
+    """The model's responses, by its variant's decoding rule."""
+    rule, encode = context.cell.variant.decoding, context.tokenizer.encode
+    opening = encode(rule.token) if isinstance(rule, Conditioned) else []
+    begun = [[*opening, *(encode(query.prefill) if query.prefill else ())] for query in queries]
+    prompts = [
+        np.array([*encode(chat_prompt(query.question)), *start])
+        for query, start in zip(queries, begun, strict=True)
+    ]
+    written = _decode(context, params, rule, prompts)
+    return [
+        Response(
+            context.tokenizer.decode([*start, *tokens]),
+            len(tokens),
+            read,
+            len(prompt) + len(tokens),
+        )
+        for start, prompt, (tokens, read) in zip(begun, prompts, written, strict=True)
+    ]
+
+
+def cost_rows(cell: Cell, where: tuple[str, str, str], responses: Sequence[Response]) -> list[Row]:
+    """What a rule other than greedy costs; `where` is (level, probe, category).
+
+    response_length is the mean share of the longest response that is allowed; greedy_cost is the
+    share of the tokens read that greedy decoding of these responses would have read.
+    """
+    if cell.variant.decoding == GREEDY:
+        return []
+    shares = {
+        "response_length": float(
+            np.mean([each.tokens for each in responses]) / cell.recipe.new_tokens
+        ),
+        "greedy_cost": sum(each.least for each in responses) / sum(each.read for each in responses),
+    }
+    return [
+        Row(cell.arm.name, cell.replicate, *where, metric, None, len(responses), value)
+        for metric, value in shares.items()
+    ]
+
+
+def costs(cell: Cell, response: Response) -> dict[str, int]:
+    """The same figures of one response, in tokens, for its line in the transcript."""
+    if cell.variant.decoding == GREEDY:
+        return {}
+    return {"response_tokens": response.tokens, "forward_tokens": response.read}
+
+
+def _decode(
+    context: Context, params: Params, rule: Decoding, prompts: Sequence[np.ndarray]
+) -> list[tuple[list[int], int]]:
+    """New tokens of each prompt, and how many tokens were read for them."""
+    longest, end = context.cell.recipe.new_tokens, context.tokenizer.end
+    if isinstance(rule, SafeBeam):
+        found = safe_beam(
+            params,
+            context.model,
+            prompts,
+            max_new_tokens=longest,
+            stop_token=end,
+            tag_token=_token(context, rule),
+            beams=rule.beams,
+            ahead=rule.ahead,
+        )
+        return [(each.tokens.tolist(), each.forward_tokens) for each in found]
+    outputs = generate(params, context.model, prompts, max_new_tokens=longest, stop_token=end)
+    written = [output.tolist() for output in outputs]
+    if isinstance(rule, StopOn):
+        stop = _token(context, rule)
+        written = [each[: each.index(stop)] if stop in each else each for each in written]
+    return [(each, len(prompt) + len(each)) for prompt, each in zip(prompts, written, strict=True)]
+
+
+def _token(context: Context, rule: SafeBeam | StopOn) -> int:
+    """The id of the token that a rule looks at."""
+    text = rule.tag if isinstance(rule, SafeBeam) else rule.token
+    found = context.tokenizer.encode(text)
+    if len(found) != 1:
+        raise SpecError(
+            f"{context.cell.name}: {rule.name} must look at one token, and {text!r} is {len(found)}"
+        )
+    return found[0]

@@ -1,0 +1,117 @@
+"""Report cards on disk, in the report and on the screen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments import cli
+from experiments.json_files import StoreError
+from experiments.proof import prove
+from experiments.report import write_report
+from experiments.report_cards import card_rows, card_section, categories_of, read_card, write_card
+from medsafetyworld.corpus import Corpus
+from medsafetyworld.report_card import ReportCard, Tally
+from medsafetyworld.tokenizer import build_tokenizer
+
+from fake_study import fake_rows
+from tiny_recipe import cell
+
+
+def proven(variant: str, replicate: int = 0) -> tuple[ReportCard, dict[str, int]]:
+    """The card of a tiny cell, and the categories that the oracle read in its text."""
+    the_cell = cell("baseline", replicate=replicate)
+    arm = type(the_cell.arm)("x", variant)
+    the_cell = type(the_cell)(the_cell.recipe, arm, replicate, the_cell.master)
+    world = the_cell.worlds()[1]
+    corpus = Corpus(world, the_cell.corpus_spec, the_cell.seeds["corpus"])
+    further = the_cell.variant.wordings(world)
+    tally = Tally(world, build_tokenizer(world, corpus.spec, further), the_cell.variant.policy)
+    reading, _ = prove(corpus, the_cell, tally)
+    return tally.card(), reading.categories
+
+
+def test_the_card_of_a_cell_is_of_the_corpus_that_the_oracle_read() -> None:
+    card, categories = proven("filter | reflect")
+    assert card.after.categories == categories
+    assert card.removed == card.before.scores[4] + card.before.scores[5] > 0
+
+
+def test_steps_that_start_late_are_counted_where_they_are_on() -> None:
+    whole, late = proven("filter")[0], proven("filter(when=0.5)")[0]
+    assert 0 < late.removed < whole.removed
+    assert late.before == whole.before
+    assert sum(late.after.scores[4:]) == whole.removed - late.removed
+
+
+def test_a_card_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    card, _ = proven("rewrite")
+    write_card(tmp_path / "card.json", card)
+    assert read_card(tmp_path / "card.json") == card
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", '{"kept": 1}', "no json"])
+def test_what_is_no_card_is_refused_by_name(text: str, tmp_path: Path) -> None:
+    (tmp_path / "card.json").write_text(text)
+    with pytest.raises(StoreError, match=r"card\.json"):
+        read_card(tmp_path / "card.json")
+
+
+def test_the_section_has_a_column_an_arm_and_means_over_seeds() -> None:
+    cards = {
+        "filtering": [proven("filter", replicate)[0] for replicate in (0, 1)],
+        "srp": [proven("filter | reflect")[0]],
+    }
+    lines = [line for line in card_section(cards).splitlines() if line.startswith("|")]
+    assert lines[0] == "| | Filtering | SRP |"
+    assert {line.count("|") for line in lines} == {4}
+    mean = sum(card.removed for card in cards["filtering"]) / 2
+    shown = f"{mean:,.0f}" if mean.is_integer() else f"{mean:,.1f}"
+    assert f"| documents removed | {shown} | {cards['srp'][0].removed} |" in lines
+    assert card_section({}) == ""
+    assert "equally many tokens" in card_section(cards)
+    assert "equally many original documents" in card_section(cards, "documents")
+
+
+def test_the_report_has_the_cards_in_the_order_of_its_tables(tmp_path: Path) -> None:
+    cards = {"srp": [proven("filter | reflect")[0]], "filtering": [proven("filter")[0]]}
+    study = {"name": "x", "preset": "y", "hops": 1, "seeds": 1, "config": {}, "command": "z"}
+    text = write_report(
+        tmp_path,
+        fake_rows(1),
+        study={**study, "matched": "documents"},
+        provenance=(),
+        fingerprint={},
+        curves={},
+        cards=cards,
+    ).read_text(encoding="utf-8")
+    section = text.partition("\n## Data safety report card\n")[2].partition("\n## ")[0]
+    assert "| | Filtering | SRP |" in section
+    assert "equally many original documents" in section
+
+
+def test_rows_of_any_card_stand_in_one_order() -> None:
+    first, second = proven("filter")[0], proven("rewrite")[0]
+    categories = categories_of([first, second])
+    assert "warning-unsafe" in categories
+    quantities = [[name for name, _ in card_rows([card], categories)] for card in (first, second)]
+    assert quantities[0] == quantities[1]
+
+
+def test_the_command_prints_the_card_and_its_json(capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["corpus", "card", "filter(5)", "--preset", "smoke"]
+    assert cli.main(line) == 0
+    shown = capsys.readouterr().out
+    assert cli.main([*line, "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["before"]["scores"][5] == card["removed"] > 0
+    assert card["after"]["scores"][4] > 0 == card["after"]["scores"][5]
+    assert f"{card['before']['documents']:,}" in shown
+    assert "harm derivable by logic" in shown
+
+
+def test_a_mistake_in_the_variant_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["corpus", "card", "filtre(5)", "--preset", "smoke"]) == 2
+    assert "did you mean 'filter'?" in capsys.readouterr().err
