@@ -17,6 +17,7 @@ from medsafetyworld.dialogues import chat_prompt
 from medsafetyworld.errors import SpecError
 from medsafetyworld.interventions.decoding import GREEDY, Conditioned, Decoding, SafeBeam, StopOn
 from medsafetyworld.queries import Query
+from medsafetyworld.tokenizer import Tokenizer
 from tiny_models.beam import safe_beam
 from tiny_models.generation import generate
 from tiny_models.training import Params
@@ -42,13 +43,20 @@ class Response:
 
 def check_decoding(context: Context) -> None:
     """Raises `SpecError` for a rule that this cell's models cannot follow."""
-    rule = context.cell.variant.decoding
+    try:
+        check_rule(context.cell.variant.decoding, context.tokenizer)
+    except SpecError as error:
+        raise SpecError(f"{context.cell.name}: {error}") from None
+
+
+def check_rule(rule: Decoding, tokenizer: Tokenizer) -> None:
+    """Raises `SpecError` for a rule that no model with this vocabulary can follow."""
     if isinstance(rule, SafeBeam | StopOn):
-        _token(context, rule)
-    if isinstance(rule, SafeBeam) and rule.beams * rule.ahead > len(context.tokenizer):
+        _token(tokenizer, rule)
+    if isinstance(rule, SafeBeam) and rule.beams * rule.ahead > len(tokenizer):
         raise SpecError(
-            f"{context.cell.name}: safe_beam: beams * ahead is {rule.beams * rule.ahead}, more "
-            f"than the {len(context.tokenizer)} tokens of the vocabulary"
+            f"safe_beam: beams * ahead is {rule.beams * rule.ahead}, more than the "
+            f"{len(tokenizer)} tokens of the vocabulary"
         )
 
 
@@ -112,7 +120,7 @@ def _decode(
             prompts,
             max_new_tokens=longest,
             stop_token=end,
-            tag_token=_token(context, rule),
+            tag_token=_token(context.tokenizer, rule),
             beams=rule.beams,
             ahead=rule.ahead,
         )
@@ -120,17 +128,15 @@ def _decode(
     outputs = generate(params, context.model, prompts, max_new_tokens=longest, stop_token=end)
     written = [output.tolist() for output in outputs]
     if isinstance(rule, StopOn):
-        stop = _token(context, rule)
+        stop = _token(context.tokenizer, rule)
         written = [each[: each.index(stop)] if stop in each else each for each in written]
     return [(each, len(prompt) + len(each)) for prompt, each in zip(prompts, written, strict=True)]
 
 
-def _token(context: Context, rule: SafeBeam | StopOn) -> int:
+def _token(tokenizer: Tokenizer, rule: SafeBeam | StopOn) -> int:
     """The id of the token that a rule looks at."""
     text = rule.tag if isinstance(rule, SafeBeam) else rule.token
-    found = context.tokenizer.encode(text)
+    found = tokenizer.encode(text)
     if len(found) != 1:
-        raise SpecError(
-            f"{context.cell.name}: {rule.name} must look at one token, and {text!r} is {len(found)}"
-        )
+        raise SpecError(f"{rule.name} must look at one token, and {text!r} is {len(found)}")
     return found[0]

@@ -45,9 +45,12 @@ def train_cells(
 ) -> None:
     """Pretraining, SFT and benign fine-tuning of some cells, each for all cells together."""
     # Imported here, as in `cell`, so that reading a plan does not load jax.
+    from experiments.checks import check_cell
     from experiments.stages import Context, finetune_training, pretraining, sft_training
 
     contexts = [Context(cell, root, report, strict=strict) for cell in cells]
+    for context in contexts:
+        check_cell(context)
     first = [pretraining(context) for context in contexts]
     train_all(root, first, members, report, strict=strict)
     tuned = [place for place, cell in enumerate(cells) if cell.recipe.behaviour]

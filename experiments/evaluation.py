@@ -17,9 +17,9 @@ import numpy as np
 
 from experiments.answers import wrongly_stated
 from experiments.capability import capability_rows
-from experiments.decoding import Response, check_decoding, cost_rows, costs, respond
+from experiments.checks import check_cell, questions_hash
+from experiments.decoding import Response, cost_rows, costs, respond
 from experiments.derivability import RULES, Derivability, rows_by_depth
-from experiments.json_files import canonical_hash
 from experiments.recipe import finetunes
 from experiments.rows import Row, rate_row, rows_to_csv
 from experiments.stages import (
@@ -41,7 +41,6 @@ from medsafetyworld.queries import (
     GENERAL,
     HARMFUL,
     Query,
-    completions,
     prefilled,
     prefills,
     test_queries,
@@ -56,8 +55,7 @@ def evaluate(context: Context) -> Stage:
     """Runs every stage of a cell that is not done, then measures; returns the measured stage."""
     cell, recipe = context.cell, context.cell.recipe
     # First, so that a study that cannot ask its questions does not train for them.
-    questions = questions_hash(context)
-    check_decoding(context)
+    check_cell(context)
     pretrained = pretrain(context)
     tuned = sft(context, pretrained) if recipe.behaviour else None
     attacked = {
@@ -73,7 +71,7 @@ def evaluate(context: Context) -> Stage:
             "cell": cell.name,
             "truth": context.true_world.content_hash,
             "models": {name: stage.key for name, stage in models.items()},
-            "questions": questions,
+            "questions": questions_hash(context),
             "rules": {name: sorted(rules) for name, rules in RULES.items()},
             "known": "what each model saw",
             "new_tokens": recipe.new_tokens,
@@ -127,24 +125,6 @@ def _decoding(context: Context) -> dict[str, str]:
     """The decoding rule, where it is not the usual one."""
     rule = context.cell.variant.decoding
     return {} if rule == GREEDY else {"decoding": written(rule)}
-
-
-def questions_hash(context: Context) -> str:
-    """Identity of everything that a cell's models are asked and forced to begin with."""
-    cell, world = context.cell, context.true_world
-    asked = [
-        query.prompt
-        for name in (*GENERAL, HARMFUL)
-        for query in test_queries(
-            world, cell.recipe.dialogue, context.asked, name, cell.seeds["attack"]
-        )
-    ]
-    probes = [
-        probe.text
-        for unsafe in (False, True)
-        for probe in completions(world, cell.recipe.corpus, unsafe)
-    ]
-    return canonical_hash([asked, probes, prefills(world, cell.recipe.stems)])
 
 
 def behaviour_rows(

@@ -9,7 +9,8 @@ among all compounds; in worlds with mediators it is written like an answer. An a
 it names all entities of one of several groups, which the harness cannot look up in a question's
 data; so the questions with the same right answers are a task with a pattern of their own, and a
 group adds tasks up, weighted by their questions. `delivered` is missing, as the harness drops the
-marks around reflections before it looks; so is the mean reciprocal rank.
+marks around reflections before it looks; so are the mean reciprocal rank and the refusals of
+harmless questions.
 """
 
 from __future__ import annotations

@@ -5,13 +5,14 @@ In: a corpus and what a cell does to it. Out: what the oracle read, and the iden
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import add
 
 from experiments.recipe import Cell
 from medsafetyworld.corpus import Apply, Corpus, TextHash, intervene
-from medsafetyworld.documents import Document
 from medsafetyworld.errors import SpecError
 from medsafetyworld.interventions.variants import Variant
 from medsafetyworld.judge import CorpusReading, read_corpus
@@ -25,35 +26,41 @@ class UnsafeCorpusError(RuntimeError):
 def prove(
     corpus: Corpus, cell: Cell, tally: Tally | None = None, variant: Variant | None = None
 ) -> tuple[CorpusReading, str]:
-    """The oracle's reading of one epoch's text, and the text's sha256.
+    """The oracle's reading of one epoch's text, and the sha256 of all text that was read.
 
-    A tally counts what becomes of each document, as if the epoch were the whole token budget.
+    Interventions that start late or stop early make several corpora, a phase each. All are read
+    whole, because training may meet any document in any phase: none may hold harm, and `stated` is
+    what any of them states. The counts and the tally are of each document once, in the phase that
+    its place falls into if the epoch is the whole token budget.
 
     Raises `UnsafeCorpusError` if a setting that must be safe holds a harmful statement, or if
     filtering-plus mentions an unsafe outcome.
     """
     identity = TextHash()
+    size = len(corpus)
+
+    def read(places: range, chain: Sequence[Apply], counted: bool) -> CorpusReading:
+        def results() -> Iterator[tuple[str, str]]:
+            for original in corpus.documents(corpus.seed, positions=places):
+                made = tuple(intervene(corpus.world, (original,), chain))
+                if tally and counted:
+                    tally.add(original, made)
+                for each in made:
+                    yield identity.update(each.text), each.source.kind
+
+        return read_corpus(corpus.world, results(), cell.variant.policy)
 
     phases = (variant or cell.variant).phases
-    stops = [*(start for start, _ in phases[1:]), 1.0]
-
-    def results(start: float, stop: float, chain: Sequence[Apply]) -> Iterator[Document]:
-        for place, original in enumerate(corpus.documents(corpus.seed)):
-            made = tuple(intervene(corpus.world, (original,), chain))
-            if tally and start <= place / len(corpus) < stop:
-                tally.add(original, made)
-            yield from made
-
-    def read_phase(start: float, stop: float, chain: Sequence[Apply]) -> CorpusReading:
-        made = results(start, stop, chain)
-        texts = ((identity.update(each.text), each.source.kind) for each in made)
-        return read_corpus(corpus.world, texts, cell.variant.policy)
-
-    # Interventions that start late or stop early make several corpora: each is read whole.
-    readings = (
-        read_phase(start, stop, chain) for (start, chain), stop in zip(phases, stops, strict=True)
-    )
-    reading = reduce(add, readings)
+    starts = [
+        bisect_left(range(size), share, key=lambda place: place / size) for share, _ in phases
+    ]
+    own, others = [], []
+    for (_, chain), start, stop in zip(phases, starts, [*starts[1:], size], strict=True):
+        others.append(read(range(start), chain, counted=False))
+        own.append(read(range(start, stop), chain, counted=True))
+        others.append(read(range(stop, size), chain, counted=False))
+    counts = reduce(add, own)
+    reading = reduce(add, others, counts)
     if not reading.documents:
         raise SpecError(
             f"{cell.name}: the corpus holds no document: held_out_share, the rates or the "
@@ -65,4 +72,4 @@ def prove(
         raise UnsafeCorpusError(
             f"{cell.name}: {reading.unsafe_mentions} documents mention an unsafe outcome"
         )
-    return reading, identity.hexdigest()
+    return replace(counts, stated=reading.stated), identity.hexdigest()

@@ -34,7 +34,7 @@ def safe_only(cells: Sequence[Mapping[str, Any]]) -> str:
         if harmful:
             # Cells of earlier versions do not say what they must be.
             must_be = any(cell.get("safe_only", variant != "baseline") for cell in own)
-            verdict = " **Not safe-only!**" if must_be else " By design."
+            verdict = " **Not safe-only!**" if must_be else " Not required to be safe."
         lines.append(
             f"- {label(variant)}: the oracle read {documents:,} documents of {len(own)} "
             f"replicate{'s' * (len(own) != 1)} and found **{harmful:,} harmful statements**; "

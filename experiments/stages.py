@@ -21,6 +21,7 @@ from experiments.proof import prove
 from experiments.recipe import Cell
 from experiments.report_cards import CARD, write_card
 from experiments.statements import STATEMENTS, write_statements
+from experiments.step_sources import step_sources
 from experiments.store import Stage, open_stage
 from experiments.token_losses import loss_codes, token_losses
 from experiments.trainings import WEIGHTS, Prepared, Report, Training, run_alone
@@ -186,6 +187,7 @@ def pretrain_inputs(context: Context) -> dict[str, Any]:
         "train": asdict(context.pretrain_config),
         **_matched(context),
         **classifiers_of(context, cell.variant),
+        **step_sources(cell.variant.pretraining),
         "seeds": {name: cell.seeds[name] for name in ("corpus", "init", "order")},
     }
 
@@ -221,7 +223,7 @@ def finetune_dialogues(context: Context, kind: str) -> tuple[Dialogue, ...]:
         cell.seeds["sft"],
         cell.variant.policy,
     )
-    data = changed(context.world, data, context.variant.bound.finetune)
+    data = changed(context.world, data, context.cell.variant.bound.finetune)
     if mixed:
         rng = np.random.default_rng(derive(cell.seeds["sft"], "mix"))
         pool = cell_dialogues(context)
@@ -241,7 +243,7 @@ def cell_dialogues(context: Context) -> tuple[Dialogue, ...]:
         cell.seeds["sft"],
         cell.variant.policy,
     )
-    return changed(context.world, dialogues, context.variant.bound.sft)
+    return changed(context.world, dialogues, context.cell.variant.bound.sft)
 
 
 def changed(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.json_files import StoreError, read_sealed, write_sealed
+from experiments.plan_checks import check_arms, check_recipe
 from experiments.recipe import Arm, Cell, Recipe, cell_from_dict
 from experiments.rows import Row, read_rows
 from experiments.scheduler import Task
@@ -101,8 +102,8 @@ def make_plan(
     if not chosen:
         raise SpecError(f"arms: none are given; allowed: {', '.join(known)}")
     recipe = with_vocabulary(study.presets[preset_name].recipe, study.arms)
-    _check_world(recipe)
-    _check_benign_data(recipe)
+    check_recipe(recipe)
+    check_arms(recipe, chosen)
     count = study.presets[preset_name].replicates if replicates is None else replicates
     if count < 1:
         raise SpecError(f"seeds must be at least 1, got {count}")
@@ -124,37 +125,22 @@ def with_vocabulary(recipe: Recipe, arms: Iterable[Arm]) -> Recipe:
     return replace(recipe, vocabulary=tuple(dict.fromkeys(inserting)))
 
 
-def _check_world(recipe: Recipe) -> None:
-    unsafe = recipe.world.unsafe_outcomes
-    if not 0 < unsafe < recipe.world.outcomes:
-        raise SpecError(
-            "unsafe_fraction must mark at least one outcome unsafe and leave one safe, because "
-            f"every setting asks about both; it marks {unsafe} of {recipe.world.outcomes}"
-        )
-
-
-def _check_benign_data(recipe: Recipe) -> None:
-    if recipe.world.hops == 1 and recipe.world.pair_edges == 0:
-        raise SpecError(
-            "pair_edges must be at least 1, because benign fine-tuning asks about pairs; it is 0"
-        )
-    if recipe.dialogue.reverse_probability == 1.0:
-        raise SpecError(
-            "reverse_probability must be below 1, because benign fine-tuning asks in reverse what "
-            "SFT did not; it is 1"
-        )
-
-
 def write_plan(plan: Plan, directory: Path) -> None:
     """Writes the plan; a directory that holds another study is refused, never overwritten."""
     path = directory / "study.json"
-    if path.exists() and read_sealed(path) != _plain(plan.summary()):
+    if holds_another(plan, directory):
         raise SpecError(f"{path}: this directory holds another study; choose another --out")
     write_new(path, plan.summary())
     for cell in plan.cells:
         write_new(directory / "cells" / f"{cell.name}.json", cell.to_dict())
         if load_cell(directory, cell.name) != cell:
             raise SpecError(f"{directory / 'cells' / cell.name}.json is not the cell asked for")
+
+
+def holds_another(plan: Plan, directory: Path) -> bool:
+    """Whether the directory is that of a study other than the plan."""
+    path = directory / "study.json"
+    return path.exists() and read_sealed(path) != _plain(plan.summary())
 
 
 def write_new(path: Path, value: Mapping[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from medsafetyworld.corpus import TokenStream
@@ -9,7 +11,9 @@ from medsafetyworld.errors import SpecError
 from medsafetyworld.interventions.gradient_routing import GradientRouting
 from medsafetyworld.interventions.variants import Variant
 from tiny_models.config import ModelConfig
-from tiny_models.token_losses import TokenLosses
+
+if TYPE_CHECKING:
+    from tiny_models.token_losses import TokenLosses
 
 
 def token_losses(variant: Variant, model: ModelConfig) -> TokenLosses | None:
@@ -31,6 +35,9 @@ def token_losses(variant: Variant, model: ModelConfig) -> TokenLosses | None:
             f"{variant.name}: gradient_routing: units must be below the {model.hidden} hidden "
             f"units of a layer, got {units}"
         )
+    # Imported here, so that a plan loads jax only for arms that weigh tokens.
+    from tiny_models.token_losses import TokenLosses
+
     return TokenLosses(routed=units)
 
 

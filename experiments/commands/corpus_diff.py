@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import zip_longest
 from typing import Annotated
 
 import tyro
@@ -59,7 +58,7 @@ class DiffCorpus(OriginalsSource):
         looked, found, shown = 0, Counter[str](), 0
         for original, old, new in both(corpus, first, second):
             looked += 1
-            fates = [fate(*pair) for pair in zip_longest(old, new)]
+            fates = [fate(*pair) for pair in paired(old, new)]
             found.update(fates)
             if self.all or set(fates) - {SAME}:
                 plain = not console.is_terminal
@@ -84,6 +83,28 @@ def both(
             for each in (first, second)
         )
         yield original, old, new
+
+
+def paired(
+    old: Sequence[Document], new: Sequence[Document]
+) -> list[tuple[Document | None, Document | None]]:
+    """What A and B make of a document side by side: first what is equal, then the rest in order.
+
+    In the order of A; what only B has comes last.
+    """
+    partners: dict[int, int] = {}
+    # A text that only counts otherwise in the loss is nearer than any other text.
+    for alike in (words, lambda document: document.text):
+        for place, before in enumerate(old):
+            for other, after in enumerate(new):
+                free = place not in partners and other not in partners.values()
+                if free and alike(before) == alike(after):
+                    partners[place] = other
+    left = (place for place in range(len(old)) if place not in partners)
+    rest = [other for other in range(len(new)) if other not in partners.values()]
+    partners |= dict(zip(left, rest, strict=False))
+    pairs = [(each, new[partners[at]] if at in partners else None) for at, each in enumerate(old)]
+    return [*pairs, *((None, new[other]) for other in rest if other not in partners.values())]
 
 
 def fate(old: Document | None, new: Document | None) -> str:
@@ -116,7 +137,7 @@ def shown_document(
 ) -> Iterator[Text]:
     """A line about the original document, then every text of A as B has it."""
     yield Text(describe(original, world), style="dim")
-    for before, after in zip_longest(old, new):
+    for before, after in paired(old, new):
         what = fate(before, after)
         told, tells = _categories(world, before), _categories(world, after)
         line = what if what in (SAME, CHANGED) else f"{what} by B"

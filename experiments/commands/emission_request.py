@@ -13,6 +13,7 @@ from typing import Any
 
 from experiments.commands.formats import Format, Paths, find_format
 from experiments.json_files import StoreError, canonical_hash, canonical_json, read_sealed
+from experiments.step_sources import step_sources
 from medsafetyworld.corpus import Corpus
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
@@ -91,6 +92,7 @@ def plan_work(
             "text": write(variant),
             "policy": json.loads(policy_to_json(variant.policy)),
             "reflection": asdict(variant.reflection),
+            **step_sources(variant.pretraining),
         },
         "tokenizer_sha256": tokenizer.content_hash,
         "shards": count,

@@ -23,7 +23,7 @@ def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> N
     # Whatever a plan needs is loaded with it, not by `msw --help`.
     from experiments.commands.estimate import EFFICIENCY, estimate
     from experiments.progress import duration
-    from experiments.study import unfinished
+    from experiments.study import holds_another, unfinished
     from medsafetyworld.interventions import write
 
     replicates = len({cell.replicate for cell in plan.cells})
@@ -39,19 +39,27 @@ def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> N
             chain, *rest = write(variant).split("; ")
             table.add_row(f"[bold]{arm.name}[/bold]", chain, "; ".join(rest) or "plain", control)
     console.print(table)
-    left = len(unfinished(plan, directory))
+    another = holds_another(plan, directory)
+    # Another study's cells may have the same names; they are none of this plan's.
+    left = len(plan.cells) if another else len(unfinished(plan, directory))
     cost = estimate(plan, workers, left)
     done = f", {len(plan.cells) - left} of them finished" if left < len(plan.cells) else ""
     recipe = plan.cells[0].recipe
+    tokens = f"{cost.tokens:,} tokens each"
+    if recipe.matched == "documents":
+        tokens = f"about {tokens} (fewer where documents go, more where they grow)"
     parameters = cost.flops_a_training / (6 * cost.tokens)
     facts = (
         f"{len(plan.cells)} cells (arms × {replicates} replicates){done}; {plan.trainings} "
-        f"pretrainings of {cost.tokens:,} tokens each; model {recipe.model}, about "
+        f"pretrainings of {tokens}; model {recipe.model}, about "
         f"{parameters / 1e6:.2f}M parameters.",
         f"Expected time: about {duration(cost.seconds)} with {workers} worker"
         f"{'s' * (workers != 1)}. An estimate: {EFFICIENCY:.0%} of this core's "
         f"{cost.peak / 1e9:.0f} GFLOP/s for training, {cost.overhead:.0f} s a cell for the rest.",
-        f"Everything goes to [bold]{directory}[/bold]; Ctrl-C is safe, the same command resumes.",
+        f"[bold]{directory}[/bold] holds another study; running this one needs another --out."
+        if another
+        else f"Everything goes to [bold]{directory}[/bold]; Ctrl-C is safe, the same command "
+        "resumes.",
     )
     if recipe.matched == "documents":
         facts = (facts[0], MATCHED, *facts[1:])

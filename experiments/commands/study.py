@@ -110,6 +110,7 @@ class PlanStudy:
                 f"study: no study named {self.study!r}{hint}; allowed: {', '.join(STUDIES)}"
             )
         arms = None if self.arms is None else [name.strip() for name in self.arms.split(",")]
+        added = [text.partition("=")[0].strip() for text in self.add_arm]
         study, preset = STUDIES[self.study], self.sized_preset()
         if self.domain is not None:
             study = in_domain(study, preset, self.domain)
@@ -117,7 +118,7 @@ class PlanStudy:
             with_arms(with_recipe(study, preset, matched=self.matched), preset, self.add_arm),
             preset,
             replicates=None if self.seeds is None else whole_number("seeds", self.seeds, 1),
-            arms=arms and [*arms, *(text.partition("=")[0] for text in self.add_arm)],
+            arms=arms and [*arms, *(name for name in added if name not in arms)],
             master=whole_number("seed", self.seed, 0),
         )
 

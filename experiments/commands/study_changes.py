@@ -56,6 +56,7 @@ def with_arms(study: Study, preset: str, texts: Sequence[str]) -> Study:
 
     for text in texts:
         name, equals, written = text.partition("=")
+        name = name.strip()
         if not equals:
             raise SpecError(f'add-arm must be NAME=VARIANT, e.g. "mild=filter(5)", got {text!r}')
         if name in {arm.name for arm in study.arms}:

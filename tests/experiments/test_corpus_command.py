@@ -377,7 +377,9 @@ def test_harm_that_a_variant_must_not_hold_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The oracle reads the text: an intervention that lets harm through is caught."""
-    monkeypatch.setattr(emission_shard, "intervene", lambda world, documents, chain: documents)
+    monkeypatch.setattr(
+        emission_shard, "intervened", lambda corpus, documents, chain_at, start: documents
+    )
     with pytest.raises(SpecError, match=r"variant filtering: the oracle read \d+ harmful"):
         emitted(tmp_path / "made")
     assert not list((tmp_path / "made" / "data").iterdir())

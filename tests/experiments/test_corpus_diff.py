@@ -16,6 +16,7 @@ from experiments.commands.corpus_diff import (
     both,
     difference,
     fate,
+    paired,
     shown_document,
     words,
 )
@@ -58,6 +59,30 @@ def test_documents_are_paired_with_themselves_and_fare_as_the_variants_say() -> 
             assert ("dropped by B" in shown) == (not new)
             assert ("states reverse-unsafe in A, nothing in B" in shown) == (not new)
             assert ("{+<think>" in shown) == bool(new)
+
+
+def test_what_is_equal_is_paired_when_one_setting_makes_more_documents() -> None:
+    first, second = variant("refuse_web(keep=True)"), variant("refuse_web")
+    told = set()
+    for original, old, new in both(CORPUS, first, second):
+        fates = [fate(*pair) for pair in paired(old, new)]
+        assert fates == (["dropped", "same"] if len(old) == 2 else ["same"])
+        back = [fate(*pair) for pair in paired(new, old)]
+        assert sorted(back) == (["added", "same"] if len(old) == 2 else ["same"])
+        if len(old) == 2 and 2 not in told:
+            lines = shown_document(CORPUS.world, original, old, new, True)
+            shown = [line.plain for line in lines]
+            assert shown[2] == f"[-{old[0].text}-]"
+            assert shown[4] == new[0].text
+        told.add(len(old))
+    assert told == {1, 2}
+
+
+def test_the_rest_is_paired_in_order_and_a_text_with_its_own_though_masked() -> None:
+    a, b, c, d = (CORPUS.document(index) for index in (0, 100, 200, 300))
+    masked = replace(b, sentences=tuple(replace(each, loss="mask") for each in b.sentences))
+    assert paired((a, b, c), (masked, d)) == [(a, d), (b, masked), (c, None)]
+    assert paired((a,), (c, a, a)) == [(a, a), (None, c), (None, a)]
 
 
 def test_how_a_sentence_counts_is_shown_too() -> None:

@@ -126,7 +126,7 @@ def test_safe_beam_has_the_rule_s_parameters_and_reports_its_cost(asked) -> None
 @pytest.mark.parametrize(
     ("rule", "sentence"),
     [
-        (StopOn("In a"), "must look at one token, and 'In a' is 2"),
+        (StopOn("In a"), "stop-s0: stop_on must look at one token, and 'In a' is 2"),
         (SafeBeam(beams=9999, ahead=2), "19998, more than the"),
     ],
 )

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from experiments import cli
 from experiments.collect import command
+from experiments.commands.plan_table import print_plan
 from experiments.commands.study import PlanStudy
 from experiments.commands.study_changes import with_arms
 from experiments.recipe import Arm, Cell, Recipe
 from experiments.report_cards import CARD, read_card
 from experiments.stages import Context, pretrain, pretrain_inputs
+from experiments.store import open_stage
 from experiments.studies.headline import HEADLINE
-from experiments.study import make_plan
+from experiments.study import make_plan, mark_done, write_plan
 from medsafetyworld.errors import SpecError
 
 from tiny_recipe import RECIPE
@@ -111,8 +115,11 @@ def test_the_command_of_a_plan_with_more_arms_plans_it_again(tmp_path: Path) -> 
     [
         (("--add-arm", "mild"), "NAME=VARIANT"),
         (("--add-arm", "srp=filter"), "an arm 'srp' already"),
+        (("--add-arm", "srp =filter"), "an arm 'srp' already"),
         (("--add-arm", "mild=fliter"), "add-arm mild: .*did you mean 'filter'"),
         (("--add-arm", "mi/ld=filter"), "add-arm mi/ld: name"),
+        (("--add-arm", "r=gradient_routing(units=9999)"), "arms: r: .*units must be below the 176"),
+        (("--add-arm", "b=harm_tag; decode: safe_beam(beams=500,ahead=4)"), "arms: b: .*is 2000"),
         (("--matched", "words"), "matched must be 'tokens' or 'documents', got 'words'"),
     ],
 )
@@ -123,6 +130,33 @@ def test_mistakes_in_the_flags_are_one_sentence(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert re.search(said, error)
+
+
+def test_an_added_arm_may_be_among_the_arms_asked_for() -> None:
+    asked = PlanStudy(
+        study="headline", preset="smoke", arms="x, srp", add_arm=(" x =filter", "y=filter(5)")
+    )
+    arms = [cell.arm.name for cell in asked.plan().cells if cell.replicate == 0]
+    assert arms == ["x", "srp", "y"]
+
+
+def test_a_plan_counts_no_cells_of_another_study(tmp_path: Path) -> None:
+    asked = PlanStudy(study="headline", preset="smoke", arms="filtering", seeds="1", out=tmp_path)
+    (the_cell,) = asked.plan().cells
+    write_plan(asked.plan(), tmp_path)
+    stage = open_stage(tmp_path / "stages", "measure", {"cell": the_cell.name})
+    stage.finish({}, {})
+    mark_done(tmp_path, the_cell, stage.name, 1.0)
+    wider = replace(asked, add_arm=("hint=srp_hint",), matched="documents")
+    said = []
+    for each in (asked, wider):
+        console = Console(file=StringIO(), width=10_000)
+        print_plan(each.plan(), tmp_path, 1, console)
+        said.append(console.file.getvalue())  # type: ignore[attr-defined]
+    for text, own in zip(said, (True, False), strict=True):
+        assert ("1 of them finished" in text, "resumes" in text) == (own, own)
+        assert ("holds another study" in text) != own
+        assert ("tokens each; model" in text, "of about " in text) == (own, not own)
 
 
 def test_an_added_arm_is_run_where_a_preset_has_arms_of_its_own() -> None:

@@ -86,7 +86,9 @@ def test_a_harmful_corpus_is_announced() -> None:
 def test_harm_in_an_arm_that_does_not_promise_to_be_safe_is_no_alarm() -> None:
     cells = [{**cell, "harmful_statements": 5, "variant": "safelm"} for cell in provenance(1)]
     assert "Not safe-only!" in report.safe_only(cells)
-    assert "By design." in report.safe_only([{**cell, "safe_only": False} for cell in cells])
+    lenient = report.safe_only([{**cell, "safe_only": False} for cell in cells])
+    assert "Not required to be safe." in lenient
+    assert "Not safe-only!" not in lenient
 
 
 def test_the_table_says_mean_half_width_seeds_and_prompts() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from experiments import cli
 from experiments.json_files import StoreError
-from experiments.proof import prove
+from experiments.proof import UnsafeCorpusError, prove
+from experiments.recipe import Arm, Cell
 from experiments.report import write_report
 from experiments.report_cards import card_rows, card_section, categories_of, read_card, write_card
-from medsafetyworld.corpus import Corpus
+from medsafetyworld.corpus import Corpus, intervened
+from medsafetyworld.interventions.filtering import Filter
+from medsafetyworld.judge import read_corpus
 from medsafetyworld.report_card import ReportCard, Tally
 from medsafetyworld.tokenizer import build_tokenizer
 
@@ -44,6 +48,39 @@ def test_steps_that_start_late_are_counted_where_they_are_on() -> None:
     assert 0 < late.removed < whole.removed
     assert late.before == whole.before
     assert sum(late.after.scores[4:]) == whole.removed - late.removed
+
+
+def timed(text: str) -> tuple[Cell, Corpus]:
+    """A tiny cell whose interventions start or stop within the budget, and its corpus."""
+    the_cell = replace(cell("baseline"), arm=Arm("timed", text))
+    return the_cell, Corpus(the_cell.worlds()[1], the_cell.corpus_spec, the_cell.seeds["corpus"])
+
+
+def test_each_document_is_counted_once_though_every_phase_is_read_whole() -> None:
+    late, corpus = timed("filter(when=(0.1, 0.9))")
+    tally = Tally(corpus.world, corpus.tokenizer, late.variant.policy)
+    reading, _ = prove(corpus, late, tally)
+    untouched, _ = timed("baseline")
+    card, whole = tally.card(), prove(corpus, untouched)[0]
+    became = intervened(corpus, corpus.documents(corpus.seed), late.variant.chain_at)
+    texts = ((each.text, each.source.kind) for each in became)
+    once = read_corpus(corpus.world, texts, late.variant.policy)
+    assert reading.counts() == once.counts()
+    assert (reading.documents, reading.categories) == (card.after.documents, card.after.categories)
+    assert 0 < reading.harmful < whole.harmful
+    # Training may meet any document while the filter is off.
+    assert reading.stated == whole.stated
+    assert reading.stated > once.stated
+
+
+def test_harm_that_only_a_phase_without_a_place_of_its_own_lets_through_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    early, corpus = timed("filter(when=(0.0, 0.9999999))")
+    assert prove(corpus, early)[0].harmful == 0
+    monkeypatch.setattr(Filter, "leaves_no_harm", lambda step, policy: True)
+    with pytest.raises(UnsafeCorpusError, match="harmful statements"):
+        prove(corpus, early)
 
 
 def test_a_card_is_read_back_as_it_was_written(tmp_path: Path) -> None:

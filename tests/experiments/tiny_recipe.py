@@ -28,12 +28,13 @@ RECIPE = Recipe(
     sft=train_config(10),
     finetune=train_config(10),
     stems=1,
-    new_tokens=8,
+    new_tokens=16,
 )
 
 
 TWO_HOP = replace(
     RECIPE,
+    new_tokens=32,
     world=WorldSpec(compounds=12, mediators=(6,), outcomes=4, single_edges=12, pair_edges=8),
     corpus=replace(
         RECIPE.corpus,

@@ -26,7 +26,7 @@ RECIPE = Recipe(
     sft=steps(14),
     finetune=steps(10),
     stems=0,
-    new_tokens=4,
+    new_tokens=8,
 )
 
 STUDY = Study(

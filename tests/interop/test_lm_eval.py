@@ -241,7 +241,7 @@ def expected(rows: list[Row], hops: int) -> dict[tuple[str, str], float]:
             rates[f"msw_completion_{category}", metric] = row.value
         elif row.metric == "accuracy":
             rates[f"msw_general_{category}", "exact_match,accuracy"] = row.value
-        elif row.metric in ("leaked", "jailbroken", "refused"):
+        elif row.metric in ("leaked", "jailbroken", "refused") and row.probe != "general":
             rates[names[row.probe], f"exact_match,{row.metric}"] = row.value
     return rates
 
