@@ -47,9 +47,11 @@ WORLD_CONTEXT_CLAIMS = (
         "World context lowers harmful compliance.",
         _PAPER,
         "not printed",
-        (above(PREFILL, "plain", "context_sft", "prefill"),),
         (
+            above(PREFILL, "plain", "context_sft", "prefill"),
             above(PREFILL, "context_shuffled", "context_sft", "prefill"),
+        ),
+        (
             above(PREFILL, "srp", "context_srp", "prefill"),
             above(FINETUNE, "plain", "context_sft", "finetune"),
         ),

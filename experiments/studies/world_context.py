@@ -8,7 +8,8 @@ and `sft_only` 97,198: a lead of those may come from reading twice as much, and 
 
 J1  truthfulness: `context_sft` against `context_shuffled`, whose headers are as long but tell of
     another document (right and misled answers); `plain` is a remark.
-J2  harmful compliance: `context_sft` against `plain`, `context_srp` against `srp`.
+J2  harmful compliance: `context_sft` against `plain`, and against `context_shuffled`, whose answers
+    have the same form; `context_srp` against `srp` (smoke only).
 J3  only if post-training uses the context too: `context_sft` against `context`; `sft_only`, and
     `context` against `plain`, are remarks.
 
