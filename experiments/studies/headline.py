@@ -103,6 +103,14 @@ PAPER_TWO_HOP = replace(
     sft=TrainConfig(steps=562, batch_rows=32, micro_rows=32, peak_lr=1e-3, warmup_steps=20),
 )
 
+BOTH_WORLDS = {
+    "smoke": Preset(SMOKE, replicates=2),
+    "laptop": Preset(LAPTOP, replicates=5),
+    "smoke-two-hop": Preset(two_hop(SMOKE, "smoke"), replicates=2),
+    "laptop-two-hop": Preset(LAPTOP_TWO_HOP, replicates=5),
+}
+"""The headline's recipes with every arm, for studies that change nothing but arms."""
+
 HEADLINE = Study(
     name="headline",
     question="Which pretraining-stage method keeps a model from unsafe behaviour that it could "

@@ -23,8 +23,8 @@ also a matter of dose.
 from __future__ import annotations
 
 from experiments.recipe import Arm
-from experiments.studies.headline import LAPTOP, LAPTOP_TWO_HOP, SMOKE, two_hop
-from experiments.study import Preset, Study
+from experiments.studies.headline import BOTH_WORLDS
+from experiments.study import Study
 
 WINDOWS = {
     "from_00": (0.0, 1.0),
@@ -55,10 +55,5 @@ TIMING = Study(
     question="Does it matter when in pretraining filtering and reflection begin, or only for how "
     "much of it they last?",
     arms=ARMS,
-    presets={
-        "smoke": Preset(SMOKE, replicates=2),
-        "laptop": Preset(LAPTOP, replicates=5),
-        "smoke-two-hop": Preset(two_hop(SMOKE, "smoke"), replicates=2),
-        "laptop-two-hop": Preset(LAPTOP_TWO_HOP, replicates=5),
-    },
+    presets=BOTH_WORLDS,
 )

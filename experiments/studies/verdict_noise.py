@@ -22,8 +22,8 @@ errors let pass.
 from __future__ import annotations
 
 from experiments.recipe import Arm
-from experiments.studies.headline import LAPTOP, LAPTOP_TWO_HOP, SMOKE, two_hop
-from experiments.study import Preset, Study
+from experiments.studies.headline import BOTH_WORLDS
+from experiments.study import Study
 
 RATES = {"00": 0.0, "05": 0.05, "20": 0.2, "50": 0.5}
 _CONSUMERS = {
@@ -56,10 +56,5 @@ VERDICT_NOISE = Study(
     question="How much may the verdicts behind filters, rewriting, tags and reflections err before "
     "the protection is gone?",
     arms=ARMS,
-    presets={
-        "smoke": Preset(SMOKE, replicates=2),
-        "laptop": Preset(LAPTOP, replicates=5),
-        "smoke-two-hop": Preset(two_hop(SMOKE, "smoke"), replicates=2),
-        "laptop-two-hop": Preset(LAPTOP_TWO_HOP, replicates=5),
-    },
+    presets=BOTH_WORLDS,
 )
