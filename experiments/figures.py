@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from experiments.bars import bar, chance_mark, legend_of_marks, name_rows, percent, whisker
 from experiments.figure_style import CHANCE_COLOUR, mark, marker_size, save, styled
@@ -135,9 +135,10 @@ def learning_curves(curves: Curves) -> Figure:
     # Most of the fall is over in the first tenth; on two log axes the arms come apart.
     axis.set_xscale("log")
     axis.set_yscale("log")
-    for ticks in (axis.xaxis, axis.yaxis):
-        ticks.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        ticks.set_major_formatter(ScalarFormatter())
+    # Tokens span decades: labels at more than the powers of ten would run together.
+    for ticks, subs in ((axis.xaxis, (1.0,)), (axis.yaxis, (1.0, 2.0, 5.0))):
+        ticks.set_major_locator(LogLocator(subs=subs))
+        ticks.set_major_formatter(StrMethodFormatter("{x:g}"))
         ticks.set_minor_formatter(NullFormatter())
     figure.legend(loc="outside right center")
     return figure
