@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from tiny_models.checkpoint import flatten, make_directory, remove_unfinished, save_checkpoint
-from tiny_models.chunks import Batch, BatchAt, checked_held_out, draw_chunks
+from tiny_models.checkpoint import make_directory, remove_unfinished, save_checkpoint
+from tiny_models.chunks import Batch, BatchAt, Chunk, checked_held_out, draw_chunks
 from tiny_models.config import ModelConfig, TrainConfig
 from tiny_models.determinism import fingerprint, require_repeatable
 from tiny_models.distributed import is_writer, require_same_step, wait_for_all
+from tiny_models.finiteness import refuse_non_finite, refuse_non_finite_parameters
 from tiny_models.layout import Device, Layout
 from tiny_models.metrics import MetricsLog, Progress
 from tiny_models.resuming import Member, Resumed, describe, resume
@@ -29,7 +31,7 @@ from tiny_models.retention import KEPT, Retention, forget_kept, keep_if_best, ke
 from tiny_models.schedules import learning_rate
 from tiny_models.token_losses import TokenLosses
 from tiny_models.transformer import Params
-from tiny_models.update import Recipe, held_out_loss, start_state
+from tiny_models.update import Recipe, TrainState, held_out_loss, start_state
 
 
 def train(
@@ -89,6 +91,65 @@ def train_members(
 
     Checkpoints of the whole state are in `directory`, what belongs to a member in its own.
     """
+    run, step, state = _begin(
+        members, model, config, directory, layout, retention, strict, losses_by_token
+    )
+    rules = [member.batch_at for member in members]
+    parts = draw_chunks(config, model, rules, step, retention, losses_by_token)
+    upcoming = next(parts, None)
+    while upcoming is not None:
+        started, chunk = time.perf_counter(), upcoming
+        saves = run.saves_at(chunk.stop)
+        state, losses, norms = layout.run(
+            state, chunk.tokens, chunk.mask, chunk.rates, chunk.stop - step, model, run.recipe
+        )
+        # Drawn while the device works, but never between steps and their checkpoint: a batch that
+        # is wrong or interrupted must not cost what was done.
+        upcoming = None if saves else next(parts, None)
+        losses = np.asarray(losses).reshape(-1, len(members))[: chunk.stop - step]
+        norms = np.asarray(norms).reshape(-1, len(members))[: chunk.stop - step]
+        refuse_non_finite(losses, norms, step)
+        lines = _close(run, chunk, state, losses, norms, started)
+        step = chunk.stop
+        progress(lines)
+        if saves:
+            upcoming = next(parts, None)
+    wait_for_all("the last checkpoint is written")
+    return layout.split(state)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What stays the same from the first chunk of a run to its last."""
+
+    members: Sequence[Member]
+    model: ModelConfig
+    config: TrainConfig
+    directory: Path
+    layout: Layout
+    retention: Retention
+    recipe: Recipe
+    facts: Mapping[str, Any]
+    """What every checkpoint says of the run."""
+    logs: Sequence[MetricsLog]
+    """One a member."""
+
+    def saves_at(self, step: int) -> bool:
+        """Whether there is a checkpoint after this many steps."""
+        return step % self.config.checkpoint_every == 0 or step == self.config.steps
+
+
+def _begin(
+    members: Sequence[Member],
+    model: ModelConfig,
+    config: TrainConfig,
+    directory: Path,
+    layout: Layout,
+    retention: Retention,
+    strict: bool,
+    losses_by_token: TokenLosses | None,
+) -> tuple[_Run, int, TrainState]:
+    """Checks and cleans; returns the run, and the step and state from which it goes on."""
     if strict:
         require_repeatable()
     if losses_by_token is not None:
@@ -110,50 +171,48 @@ def train_members(
         _forget(folders)
     if step == 0 and retention.keeps(0):
         _keep(members, 0, layout.split(state), model)
-    rules = [member.batch_at for member in members]
-    parts = draw_chunks(config, model, rules, step, retention, losses_by_token)
-    upcoming = next(parts, None)
-    while upcoming is not None:
-        started, chunk = time.perf_counter(), upcoming
-        saves = chunk.stop % config.checkpoint_every == 0 or chunk.stop == config.steps
-        state, losses, norms = layout.run(
-            state, chunk.tokens, chunk.mask, chunk.rates, chunk.stop - step, model, recipe
+    run = _Run(members, model, config, directory, layout, retention, recipe, embedded, logs)
+    return run, step, state
+
+
+def _close(
+    run: _Run,
+    chunk: Chunk,
+    state: TrainState,
+    losses: np.ndarray,
+    norms: np.ndarray,
+    started: float,
+) -> list[Progress]:
+    """Logs a chunk and writes what is due after it; returns a line a member.
+
+    `losses` and `norms` are `(steps, members)`; `started` is when the chunk began.
+    """
+    members, model, layout, retention = run.members, run.model, run.layout, run.retention
+    keeps, saves = retention.keeps(chunk.stop), run.saves_at(chunk.stop)
+    judges = saves and any(member.held_out is not None for member in members)
+    if saves or keeps:
+        refuse_non_finite_parameters(state.params, chunk.stop, layout.members is not None)
+    # Copies, where members lie in one array: they live no longer than this call.
+    params = layout.split(state) if keeps or judges or (saves and retention.best) else []
+    held_out: Sequence[float | None] = [None] * len(members)
+    if judges:
+        held_out = _held_out_losses(members, params, model, run.recipe, chunk.stop)
+    seconds, rate = time.perf_counter() - started, learning_rate(run.config, chunk.stop - 1)
+    first = chunk.stop - len(losses)
+    lines = [
+        log.append(
+            run.config, first, losses[:, i], norms[:, i], held_out[i], rate, chunk.targets, seconds
         )
-        # Drawn while the device works, but never between steps and their checkpoint: a batch that
-        # is wrong or interrupted must not cost what was done.
-        upcoming = None if saves else next(parts, None)
-        losses = np.asarray(losses).reshape(-1, len(members))[: chunk.stop - step]
-        norms = np.asarray(norms).reshape(-1, len(members))[: chunk.stop - step]
-        _refuse_non_finite(losses, norms, step)
-        keeps = retention.keeps(chunk.stop)
-        judges = saves and any(member.held_out is not None for member in members)
-        if saves or keeps:
-            refuse_non_finite_parameters(state.params, chunk.stop, together)
-        params = layout.split(state) if keeps or judges or (saves and retention.best) else []
-        held_out: Sequence[float | None] = [None] * len(members)
-        if judges:
-            held_out = _held_out_losses(members, params, model, recipe, chunk.stop)
-        seconds, rate = time.perf_counter() - started, learning_rate(config, chunk.stop - 1)
-        lines = [
-            log.append(
-                config, step, losses[:, i], norms[:, i], held_out[i], rate, chunk.targets, seconds
-            )
-            for i, log in enumerate(logs)
-        ]
-        step = chunk.stop
-        if keeps:
-            _keep(members, step, params, model)
-        if saves and retention.best:
-            _keep_best(members, lines, params, model)
-        if saves and is_writer():
-            recorded = {**embedded, "metrics": [log.flushed_hash() for log in logs]}
-            save_checkpoint(directory, step, state.as_dict(), recorded, retention.last)
-        del params  # copies, where members lie in one array
-        progress(lines)
-        if saves:
-            upcoming = next(parts, None)
-    wait_for_all("the last checkpoint is written")
-    return layout.split(state)
+        for i, log in enumerate(run.logs)
+    ]
+    if keeps:
+        _keep(members, chunk.stop, params, model)
+    if saves and retention.best:
+        _keep_best(members, lines, params, model)
+    if saves and is_writer():
+        recorded = {**run.facts, "metrics": [log.flushed_hash() for log in run.logs]}
+        save_checkpoint(run.directory, chunk.stop, state.as_dict(), recorded, retention.last)
+    return lines
 
 
 def _clean(folders: Sequence[Path]) -> None:
@@ -192,31 +251,6 @@ def _with_checked_held_out(
             batch = checked_held_out(batch, config.micro_rows, model, name)
         checked.append(dataclasses.replace(member, held_out=batch))
     return checked
-
-
-def _refuse_non_finite(losses: np.ndarray, norms: np.ndarray, start: int) -> None:
-    """Looks at losses and norms `(steps, members)` of the steps from `start` on."""
-    bad = np.argwhere(~(np.isfinite(losses) & np.isfinite(norms)))
-    if len(bad):
-        index, member = bad[0].tolist()
-        whose = f" of member {member}" if losses.shape[1] > 1 else ""
-        raise FloatingPointError(
-            f"The loss or gradient{whose} at step {start + index} is not finite (loss "
-            f"{losses[index, member]}, gradient norm {norms[index, member]}); lower peak_lr or "
-            f"look at batch_at({start + index})."
-        )
-
-
-def refuse_non_finite_parameters(params: Params, step: int, together: bool) -> None:
-    """Looks at parameters on their way to the disk; `together`, their first axis is the member."""
-    for name, leaf in flatten(params):
-        bad = np.argwhere(~np.isfinite(np.asarray(leaf)))
-        if len(bad):
-            whose = f" of member {bad[0][0]}" if together else ""
-            raise FloatingPointError(
-                f"The parameter {name}{whose} after step {step - 1} is not finite; nothing was "
-                f"saved. Lower peak_lr or look at batch_at({step - 1})."
-            )
 
 
 def _held_out_losses(

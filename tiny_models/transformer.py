@@ -196,9 +196,19 @@ class Decoder(nnx.Module):
         `positions` is `(batch, time)`, `mask` is `(batch, time, slots)`, `slot` is where the first
         new token goes.
         """
+        return self.extend_embedded(self.embedding[...][tokens], positions, mask, caches, slot)
+
+    def extend_embedded(
+        self,
+        x: jax.Array,
+        positions: jax.Array,
+        mask: jax.Array,
+        caches: tuple[Cache, ...],
+        slot: jax.Array | int,
+    ) -> tuple[jax.Array, tuple[Cache, ...]]:
+        """`extend` of tokens given as their embeddings `(batch, time, d_model)`."""
         rotation = rotary_angles(positions, self.config.head_dim, self.config.rope_theta)
         attend = functools.partial(attention, mask=mask)
-        x = self.embedding[...][tokens]
         seen = []
         for layer, cache in zip(self.layers, caches, strict=True):
             x, updated = layer(x, rotation, attend, cache, slot)

@@ -1,14 +1,17 @@
-"""The mean stream of a sequence is that of a full forward pass, whatever is beside it."""
+"""The stream read off a batch is that of a forward pass alone, whatever is beside it."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import jax
 import numpy as np
 import pytest
 from small_model import prompts_of
 
-from tiny_models.activations import mean_features
-from tiny_models.transformer import bind
+from tiny_models.activations import mean_features, residual_stream
+from tiny_models.attention import causal_attention, rotary_angles
+from tiny_models.transformer import bind, init_params, rms_norm
 
 
 def test_each_row_is_the_mean_over_its_own_tokens(model, params):
@@ -31,3 +34,41 @@ def test_what_no_model_can_read_is_refused(model, params):
     for bad in ([], [0] * (model.context + 1), [model.vocab_size]):
         with pytest.raises(ValueError, match="sequence 0"):
             mean_features(params, model, [np.array(bad, dtype=np.int64)])
+
+
+def test_the_stream_at_a_place_is_what_the_layers_read_there(model, params):
+    deep = dataclasses.replace(model, layers=2)
+    params = init_params(deep, seed=3)
+    sequences = prompts_of([1, 5, 17, 5])
+    places = [0, 2, -1, -5]
+    fast = residual_stream(params, deep, sequences, places, batch=2)
+    decoder = bind(params, deep)
+    for row, (sequence, place) in enumerate(zip(sequences, places, strict=True)):
+        tokens = np.asarray(sequence)[None]
+        x = decoder.embedding[...][tokens]
+        rotation = rotary_angles(np.arange(len(sequence))[None], deep.head_dim, deep.rope_theta)
+        attend = causal_attention("plain", len(sequence))
+        for layer in range(3):
+            np.testing.assert_allclose(fast[layer, row], np.asarray(x)[0, place], atol=1e-5)
+            if layer < 2:
+                x, _ = decoder.layers[layer](x, rotation, attend)
+        last = rms_norm(x, decoder.norm[...], deep.norm_eps)
+        np.testing.assert_allclose(decoder.features(tokens), last, atol=1e-5)
+
+
+def test_the_stream_depends_neither_on_neighbours_nor_on_what_follows(model, params):
+    sequences = prompts_of([4, 9, 18, 2])
+    places = [1, 8, 3, 0]
+    together = residual_stream(params, model, sequences[::-1], places[::-1], batch=4)[:, ::-1]
+    for row, (sequence, place) in enumerate(zip(sequences, places, strict=True)):
+        alone = residual_stream(params, model, [sequence], [place], batch=4)[:, 0]
+        np.testing.assert_array_equal(alone, together[:, row])
+        begun = residual_stream(params, model, [sequence[: place + 1]], [-1], batch=4)[:, 0]
+        np.testing.assert_allclose(alone, begun, atol=1e-5)
+
+
+@pytest.mark.parametrize(("places", "sentence"), [([3], "no position 3"), ([-4], "no position -4"),
+                                                  ([0, 1], "2 for 1")])  # fmt: skip
+def test_a_place_outside_its_sequence_is_refused(model, params, places, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        residual_stream(params, model, prompts_of([3]), places)

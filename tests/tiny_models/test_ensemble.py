@@ -13,8 +13,8 @@ from small_model import CONFIG, batch_at, metrics
 
 from tiny_models import init_params, parameter_hash, train
 from tiny_models.ensemble import member_directory, train_ensemble
+from tiny_models.finiteness import refuse_non_finite_parameters
 from tiny_models.retention import Retention, kept_weights
-from tiny_models.training import refuse_non_finite_parameters
 
 SEEDS = (1, 2, 3)
 
