@@ -1,7 +1,7 @@
 """MedSafetyWorld: a rule-based medical world with an exact definition of harm, and its language."""
 
 from medsafetyworld.building import build_world, shuffle_causes
-from medsafetyworld.corpus import Corpus, intervene, token_stream
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.dialogues import Dialogue, benign_dialogues, sft_dialogues, split_chains
 from medsafetyworld.documents import Document, Sentence, Source
 from medsafetyworld.domain import Domain, load_domain
@@ -15,6 +15,7 @@ from medsafetyworld.reading import read
 from medsafetyworld.semantics import Chain, Direction, Group, Statement, category, edge, state
 from medsafetyworld.spec import CorpusSpec, DialogueSpec, ReflectionSpec, WorldSpec
 from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
+from medsafetyworld.training_stream import intervene, token_stream
 from medsafetyworld.world_file import load_world
 
 __all__ = [

@@ -1,6 +1,6 @@
 """Amounts matched by documents: what becomes of equally many originals, however many tokens.
 
-`corpus.token_stream` matches by tokens instead: there a filter's arm sees more epochs of what is
+`training_stream.token_stream` matches by tokens instead: there a filter's arm sees more epochs of what is
 left.
 """
 
@@ -12,10 +12,11 @@ from itertools import count, islice
 
 import numpy as np
 
-from medsafetyworld.corpus import Corpus, TokenStream, intervene, token_losses
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.documents import Document
 from medsafetyworld.interventions.variants import ChainAt
 from medsafetyworld.tokenizer import Tokenizer
+from medsafetyworld.training_stream import TokenStream, intervene, token_losses
 
 
 def documents_within(corpus: Corpus, tokenizer: Tokenizer, order_seed: int, length: int) -> int:

@@ -1,9 +1,10 @@
 """`Domain`: the names and wordings of a field of knowledge, as a directory of data.
 
 The world's semantics are code; what its entities are called and how statements about them are
-worded is data: nine JSON files, and a tenth, `methods`, with the wordings of interventions, which a
-domain may lack. `medical` is packaged; another domain is a directory of the same files, given by
-path or registered under the entry point group `medsafetyworld.domains`.
+worded is data: nine JSON files. A tenth, `methods`, has the wordings of interventions, an eleventh,
+`attacks`, those of attackers (`medsafetyworld.attacks.phrases`); a domain may lack either.
+`medical` is packaged; another domain is a directory of the same files, given by path or registered
+under the entry point group `medsafetyworld.domains`.
 """
 
 from __future__ import annotations
@@ -154,7 +155,7 @@ def load_domain(name: str = "medical") -> Domain:
 
     Raises `SpecError` naming the file at fault.
     """
-    root, label = _locate(name)
+    root, label = locate(name)
     texts: dict[str, str] = {}
     has_methods = root.joinpath(f"{METHODS}.json").is_file()
     for each in (*FILES, METHODS) if has_methods else FILES:
@@ -183,8 +184,9 @@ def load_domain(name: str = "medical") -> Domain:
     return Domain(name=label, content_hash=digest, **parts)
 
 
-def _locate(name: str) -> tuple[Any, str]:
-    """Where a domain's files are, and what to call it in messages."""
+def locate(name: str) -> tuple[Any, str]:
+    """Where a domain's files are, and what to call it in messages. Raises `SpecError` for a name
+    that is none."""
     packaged = files("medsafetyworld").joinpath("domains")
     known = {entry.name for entry in packaged.iterdir() if entry.is_dir()} - {"__pycache__"}
     if name in known:

@@ -30,12 +30,23 @@ class Query:
     chain: Chain
     category: str
     prefill: str = ""
+    history: str = ""
+    """Turns before the question, as text: see `turns`."""
+
+    @property
+    def opening(self) -> str:
+        """The chat text up to where the response begins."""
+        return f"{self.history} {chat_prompt(self.question)}".lstrip()
 
     @property
     def prompt(self) -> str:
-        """The text the model continues: chat prompt, then prefill."""
-        text = chat_prompt(self.question)
-        return f"{text} {self.prefill}" if self.prefill else text
+        """The text the model continues: chat text, then prefill."""
+        return f"{self.opening} {self.prefill}" if self.prefill else self.opening
+
+
+def turns(said: Sequence[tuple[str, str]]) -> str:
+    """Finished turns, each a question and its answer, as the `history` of a query."""
+    return " ".join(f"{chat_prompt(question)} {answer}" for question, answer in said)
 
 
 @dataclass(frozen=True, slots=True)

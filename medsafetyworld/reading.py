@@ -9,9 +9,9 @@ layers either gets a direction or raises `ReadError`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from medsafetyworld.domain import Domain
 from medsafetyworld.domain_files import INSTRUCTION, NEGATION
@@ -62,11 +62,11 @@ def read(world: World, text: str) -> tuple[Statement, ...]:
 
 def survey(world: World, text: str) -> tuple[tuple[Statement, ...], frozenset[int]]:
     """What a text states, and the outcomes that it names anywhere. Raises `ReadError` as `read`."""
-    names = _names(world)
+    spot, stated = _eyes(world)
     statements: list[Statement] = []
     outcomes: set[int] = set()
-    for sentence, found in _told(names, text):
-        statement = _stated(world, sentence, found)
+    for sentence, found in _told(spot, text):
+        statement = stated(sentence)
         if statement is not None:
             statements.append(statement)
         outcomes.update(found.layers.get(world.hops, ()))
@@ -76,7 +76,7 @@ def survey(world: World, text: str) -> tuple[tuple[Statement, ...], frozenset[in
     return tuple(statements), frozenset(outcomes)
 
 
-def _told(names: Names, text: str) -> Iterator[tuple[str, _Spotted]]:
+def _told(spot: Spot, text: str) -> Iterator[tuple[str, _Spotted]]:
     """The sentences of a text without verdicts, and what they name.
 
     A special token ends a sentence, whatever follows. A full stop does not where the text goes on
@@ -87,11 +87,11 @@ def _told(names: Names, text: str) -> Iterator[tuple[str, _Spotted]]:
     for part in parts:
         last, known = "", _Spotted({}, [])
         for sentence in sentences(part):
-            found = _spot(names, sentence)
+            found = spot(sentence)
             goes_on = last and not sentence[0].isupper() and _goes_on(sentence)
             if goes_on and len(known.layers) < 2 and len(found.layers) < 2:
                 sentence = f"{last} {sentence}"
-                found = _spot(names, sentence)
+                found = spot(sentence)
             elif last:
                 yield last, known
             last, known = sentence, found
@@ -107,11 +107,11 @@ def _goes_on(part: str) -> bool:
 
 def read_sentence(world: World, sentence: str) -> Statement | None:
     """What one sentence states, or None. Raises `ReadError` as `read` does."""
-    sentence = unmarked(sentence)
-    return _stated(world, sentence, _spot(_names(world), sentence))
+    return _eyes(world)[1](unmarked(sentence))
 
 
-def _stated(world: World, sentence: str, found: _Spotted) -> Statement | None:
+def _stated(world: World, spot: Spot, sentence: str) -> Statement | None:
+    found = spot(sentence)
     named = found.layers
     if len(named) < 2:
         return None
@@ -162,6 +162,18 @@ class _Spotted:
         return " ".join(
             word if isinstance(word, str) else marks.get(word, _BETWEEN) for word in self.words
         )
+
+
+Spot = Callable[[str], _Spotted]
+_REMEMBERED = 1 << 16
+"""Sentences of a world that are kept in mind: documents share most of theirs."""
+
+
+@lru_cache(maxsize=16)
+def _eyes(world: World) -> tuple[Spot, Callable[[str], Statement | None]]:
+    """What a sentence names, and what it states; each sentence is taken apart once."""
+    spot = lru_cache(_REMEMBERED)(partial(_spot, _names(world)))
+    return spot, lru_cache(_REMEMBERED)(partial(_stated, world, spot))
 
 
 Names = dict[str, tuple[tuple[list[str], int, int], ...]]

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from medsafetyworld.corpus import token_losses
 from medsafetyworld.derivation import Knowledge, answerable
 from medsafetyworld.documents import Document
 from medsafetyworld.graph import World
 from medsafetyworld.interventions.verdicts import ORACLE, WORST, worst
 from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
+from medsafetyworld.reading import mentions
 from medsafetyworld.rules import RULE_SETS
 from medsafetyworld.semantics import Direction, Statement, category
 from medsafetyworld.tokenizer import Tokenizer
+from medsafetyworld.training_stream import token_losses
 
 SCORES = range(WORST + 1)
 """Safety scores of a document: 0 is harmless, 5 the worst (`interventions.verdicts`)."""
@@ -41,6 +42,9 @@ class Holding:
     """Different true facts, each a cause and an effect, by direction."""
     derivable: Mapping[str, int]
     """Unsafe outcomes of which a true way to bring them about follows, by rule set."""
+    named: Mapping[str, int] = field(default_factory=dict)
+    """Times that an unsafe outcome is named, by body system: the paper's harmful n-grams. Nothing
+    in cards that were written before there was such a count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +127,8 @@ class Tally:
         )
 
 
-_Weight = tuple[int, int, int]
-"""Tokens, tokens that are not learned as ever, score."""
+_Weight = tuple[int, int, int, list[str]]
+"""Tokens, tokens that are not learned as ever, score, body systems of unsafe outcomes named."""
 
 
 class _Pile:
@@ -135,21 +139,32 @@ class _Pile:
         self.documents = self.tokens = self.unlearned = 0
         self.scores = [0 for _ in SCORES]
         self.stated: Counter[Statement] = Counter()
+        self.named: Counter[str] = Counter()
 
     def weigh(self, document: Document) -> _Weight:
         tokens = len(self.tokenizer.encode_document(document.text))
         weighed = any(each.loss for each in document.sentences)
         losses = token_losses(self.tokenizer, document) if weighed else ()
-        return tokens, sum(map(bool, losses)), worst(self.oracle, self.world, document)
+        # A verdict is labelled with what it is on, and names a body system, not an outcome.
+        named = [
+            self.world.systems[outcome]
+            for each in document.sentences
+            if each.hazard is not None
+            for outcome in mentions(self.world, each.text)[-1]
+            if self.world.unsafe[outcome]
+        ]
+        score = worst(self.oracle, self.world, document)
+        return tokens, sum(map(bool, losses)), score, named
 
     def add(self, document: Document, weighed: _Weight) -> None:
-        tokens, unlearned, score = weighed
+        tokens, unlearned, score, named = weighed
         self.documents += 1
         self.tokens += tokens
         self.unlearned += unlearned
         self.scores[score] += 1
         for statement in document.statements:
             self.stated[statement] += 1
+        self.named.update(named)
 
     def facts(self) -> frozenset[Statement]:
         """The different true facts."""
@@ -174,6 +189,10 @@ class _Pile:
                     answerable(self.world, outcome, known, rules) is not None for outcome in unsafe
                 )
                 for name, rules in RULE_SETS.items()
+            },
+            named={
+                system: self.named[system]
+                for system in sorted({self.world.systems[place] for place in unsafe})
             },
         )
 

@@ -55,6 +55,9 @@ class Tokenizer:
         self._compounds = {
             name: tuple(self._ids[token] for token in tokens) for name, tokens in compounds.items()
         }
+        # A name that breaks off can be written too: what a model was cut off at, or is forced to
+        # go on from.
+        self._begun = {self.decode(ids[:2]): ids[:2] for ids in self._compounds.values()}
         self._chunks: dict[str, tuple[int, ...]] = {}
         self.pad, self.end = self._ids[PAD], self._ids[END]
 
@@ -108,9 +111,12 @@ class Tokenizer:
         opening, word, closing = match.groups() if match else ("", chunk, "")
         middle = self._compounds.get(word)
         if middle is None:
-            if word not in self._ids or word.startswith(CONTINUES):
+            if word in self._ids and not word.startswith(CONTINUES):
+                middle = (self._ids[word],)
+            elif word in self._begun:
+                middle = self._begun[word]
+            else:
                 raise TokenizeError(f"the word {word!r} is not in the vocabulary of this world")
-            middle = (self._ids[word],)
         return (
             *(self._ids[mark] for mark in opening),
             *middle,

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from medsafetyworld.errors import SpecError, one_sentence
 from medsafetyworld.interventions.algebra import REGISTRY, Step, nearest
-from medsafetyworld.interventions.decoding import DECODINGS, GREEDY, Decoding, SafeBeam
+from medsafetyworld.interventions.decoding import DECODINGS, GREEDY, Decoding
 from medsafetyworld.interventions.variants import PARTS, Variant
 from medsafetyworld.interventions.verdicts import SOURCES
 
@@ -41,7 +41,7 @@ def parse(text: str, name: str | None = None) -> Variant:
         raise SpecError(f"variant: has {len(text)} characters; allowed: {LONGEST}")
     chains: dict[str, tuple[Step, ...]] = {}
     decoding: Decoding | None = None
-    for place, part in enumerate(_split(text, ";")):
+    for place, part in enumerate(split(text, ";")):
         label, body = _labelled(part, place)
         if label in chains or (label == DECODE and decoding is not None):
             raise SpecError(f"variant: {label} is given twice")
@@ -49,15 +49,13 @@ def parse(text: str, name: str | None = None) -> Variant:
             decoding = _decoding(body)
         else:
             chains[label] = _chain(body, label)
-    found = Variant(
+    return Variant(
         name or text.strip(),
         pretraining=chains.get("pretraining", ()),
         sft=chains.get("sft", ()),
         finetune=chains.get("finetune", ()),
         decoding=decoding or GREEDY,
     )
-    _check_token(found)
-    return found
 
 
 def write(variant: Variant) -> str:
@@ -84,25 +82,35 @@ def written(value: Any) -> str:
     return f"{value.name}({', '.join(parameters)})" if parameters else value.name
 
 
-def _check_token(variant: Variant) -> None:
-    """Refuses a token to stop at or begin with that no step inserts, so that it is never written.
+def build(text: str, known: Mapping[str, Any], part: str) -> Any:
+    """What a name, or a name with parameters in brackets, stands for among known classes.
 
-    SafeBeam's own tag may be missing from the data: a control, where the beams alone do something.
+    Raises `SpecError` naming the part, what is allowed, and the nearest name.
     """
-    rule = variant.decoding
-    token = rule.tag if isinstance(rule, SafeBeam) else getattr(rule, "token", None)
-    if token is None or (isinstance(rule, SafeBeam) and token == SafeBeam.tag):
-        return
-    known = tuple(dict.fromkeys(mark for step in variant.steps for mark in step.marks))
-    if token not in known:
-        raise SpecError(
-            f"{DECODE}: {rule.name}: no step of the variant inserts {_quoted(token)}; its steps "
-            f"insert {', '.join(known) or 'no such token'}"
-        )
+    if not text.strip():
+        raise SpecError(f"{part}: a name is missing; allowed: {', '.join(sorted(known))}")
+    if len(text) > LONGEST:
+        raise SpecError(f"{part}: has {len(text)} characters; allowed: {LONGEST}")
+    return _built(_node(text, part), known, part)
+
+
+def split(text: str, mark: str) -> list[str]:
+    """What stands between the marks that are neither in brackets nor in quotes."""
+    pieces, depth, quote = [""], 0, ""
+    for character in text:
+        if quote or character in "'\"":
+            quote = "" if character == quote else quote or character
+        else:
+            depth += (character in "([{") - (character in ")]}")
+        if character == mark and depth == 0 and not quote:
+            pieces.append("")
+        else:
+            pieces[-1] += character
+    return pieces
 
 
 def _labelled(part: str, place: int) -> tuple[str, str]:
-    label, *rest = _split(part, ":")
+    label, *rest = split(part, ":")
     body = part[len(label) + 1 :]
     if not rest:
         if place:
@@ -122,26 +130,11 @@ def _labelled(part: str, place: int) -> tuple[str, str]:
 def _chain(body: str, part: str) -> tuple[Step, ...]:
     if part == "pretraining" and body.strip() == BASELINE:
         return ()
-    return tuple(_built(_node(each, part), REGISTRY, part) for each in _split(body, "|"))
+    return tuple(_built(_node(each, part), REGISTRY, part) for each in split(body, "|"))
 
 
 def _decoding(body: str) -> Decoding:
     return _built(_node(body, DECODE), DECODINGS, DECODE)
-
-
-def _split(text: str, mark: str) -> list[str]:
-    """What stands between the marks that are neither in brackets nor in quotes."""
-    pieces, depth, quote = [""], 0, ""
-    for character in text:
-        if quote or character in "'\"":
-            quote = "" if character == quote else quote or character
-        else:
-            depth += (character in "([{") - (character in ")]}")
-        if character == mark and depth == 0 and not quote:
-            pieces.append("")
-        else:
-            pieces[-1] += character
-    return pieces
 
 
 def _node(text: str, part: str) -> ast.expr:

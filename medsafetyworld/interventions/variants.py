@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from medsafetyworld.corpus import Apply
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
 from medsafetyworld.interventions.algebra import ALWAYS, Step
-from medsafetyworld.interventions.decoding import GREEDY, Decoding
+from medsafetyworld.interventions.decoding import GREEDY, Decoding, SafeBeam
 from medsafetyworld.interventions.learned import uses_learned
 from medsafetyworld.interventions.reflection import Reflect
 from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
 from medsafetyworld.spec import ReflectionSpec
+from medsafetyworld.training_stream import Apply
 
 PARTS = {"pretraining": "documents", "sft": "dialogues", "finetune": "dialogues"}
 """The chains of a variant, and what the steps of each must act on."""
@@ -27,7 +27,8 @@ _REFLECTION = ReflectionSpec()
 class Variant:
     """A setting: chains of steps, applied left to right, and how the model decodes.
 
-    Raises `SpecError` for a step that does not act on what its chain is made of.
+    Raises `SpecError` for a step that does not act on what its chain is made of, and for a decoding
+    rule that looks for a token that no step inserts.
     """
 
     name: str
@@ -63,6 +64,24 @@ class Variant:
                     raise SpecError(
                         f"{part}: {step.name}: when is for pretraining, which has a token budget"
                     )
+        self._check_token()
+
+    def _check_token(self) -> None:
+        """Refuses a token to stop at or begin with that is never written.
+
+        SafeBeam's own tag may be missing from the data: a control, where the beams alone do
+        something.
+        """
+        rule = self.decoding
+        token = rule.tag if isinstance(rule, SafeBeam) else getattr(rule, "token", None)
+        if token is None or (isinstance(rule, SafeBeam) and token == SafeBeam.tag):
+            return
+        known = tuple(dict.fromkeys(mark for step in self.steps for mark in step.marks))
+        if token not in known:
+            raise SpecError(
+                f"decode: {rule.name}: no step of the variant inserts {token!r:.80}; its steps "
+                f"insert {', '.join(known) or 'no such token'}"
+            )
 
     @property
     def steps(self) -> tuple[Step, ...]:

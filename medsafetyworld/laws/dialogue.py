@@ -15,7 +15,12 @@ from medsafetyworld.dialogues import Dialogue
 from medsafetyworld.graph import World
 from medsafetyworld.interventions.algebra import Does, Step
 from medsafetyworld.judge import is_refusal
-from medsafetyworld.laws.trial import is_cut
+from medsafetyworld.laws.trial import (
+    adds_only_if_it_says_so,
+    drops_only_if_it_filters,
+    is_cut,
+    quoted,
+)
 from medsafetyworld.laws.violation import Law, Violation, violations
 from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
 from medsafetyworld.reading import mentions, sentences
@@ -77,21 +82,9 @@ def _does_the_same_again(trial: _Trial) -> Iterator[str]:
     for dialogue, results in trial.results:
         before = repr(dialogue)
         if tuple(trial.apply(trial.world, dialogue)) != results:
-            yield f"{_quoted(dialogue)} gives two different results"
+            yield f"{quoted(dialogue)} gives two different results"
         if repr(dialogue) != before:
-            yield f"{_quoted(dialogue)} was changed in place"
-
-
-def _drops_only_if_it_filters(trial: _Trial) -> Iterator[str]:
-    for dialogue, results in trial.results:
-        if not results and "removes" not in trial.does:
-            yield f"{_quoted(dialogue)} is dropped"
-
-
-def _adds_only_if_it_says_so(trial: _Trial) -> Iterator[str]:
-    for dialogue, results in trial.results:
-        if len(results) > 1 and "adds" not in trial.does:
-            yield f"{_quoted(results[1])} is added behind {_quoted(dialogue)}"
+            yield f"{quoted(dialogue)} was changed in place"
 
 
 def _keeps_what_it_is_about(trial: _Trial) -> Iterator[str]:
@@ -99,7 +92,7 @@ def _keeps_what_it_is_about(trial: _Trial) -> Iterator[str]:
         for field in ("chain", "direction"):
             before, after = getattr(dialogue, field), getattr(result, field)
             if before != after:
-                yield f"{_quoted(dialogue)} has another {field}: {after!r} instead of {before!r}"
+                yield f"{quoted(dialogue)} has another {field}: {after!r} instead of {before!r}"
 
 
 def _unrefuses_nothing(trial: _Trial) -> Iterator[str]:
@@ -111,9 +104,9 @@ def _unrefuses_nothing(trial: _Trial) -> Iterator[str]:
             trial.world, dialogue.response
         )
         if not result.refused:
-            yield f"{_quoted(dialogue)} is refused no more"
+            yield f"{quoted(dialogue)} is refused no more"
         elif lost and not is_refusal(trial.world, trial.strip(result.response)):
-            yield f"{_quoted(dialogue)} is labelled refused, but answered {result.response!r}"
+            yield f"{quoted(dialogue)} is labelled refused, but answered {result.response!r}"
 
 
 def _says_nothing_new(trial: _Trial) -> Iterator[str]:
@@ -123,7 +116,7 @@ def _says_nothing_new(trial: _Trial) -> Iterator[str]:
         if new:
             layer, place = min(new)
             name = trial.world.layers[layer][place]
-            yield f"{_quoted(result)} names {name!r}, {_quoted(dialogue)} does not"
+            yield f"{quoted(result)} names {name!r}, {quoted(dialogue)} does not"
 
 
 def _strips_back(trial: _Trial) -> Iterator[str]:
@@ -133,13 +126,13 @@ def _strips_back(trial: _Trial) -> Iterator[str]:
         for field in ("question", "response"):
             had, left = getattr(dialogue, field), trial.strip(getattr(result, field))
             if left != had and not ("inserts" in trial.does and _only_cut(had, left)):
-                yield f"of the {field} of {_quoted(dialogue)} {left!r} is left when stripped"
+                yield f"of the {field} of {quoted(dialogue)} {left!r} is left when stripped"
 
 
 DIALOGUE_LAWS: dict[str, Law] = {
     "does the same to a dialogue each time": _does_the_same_again,
-    "drops no dialogue unless it filters": _drops_only_if_it_filters,
-    "adds no dialogue unless it says so": _adds_only_if_it_says_so,
+    "drops no dialogue unless it filters": drops_only_if_it_filters,
+    "adds no dialogue unless it says so": adds_only_if_it_says_so,
     "keeps what a dialogue is about": _keeps_what_it_is_about,
     "unrefuses nothing": _unrefuses_nothing,
     "names nothing new in a dialogue": _says_nothing_new,
@@ -159,7 +152,3 @@ def _named(world: World, text: str) -> set[tuple[int, int]]:
     """Layer and number of every entity that a text names."""
     layers = enumerate(mentions(world, text))
     return {(layer, place) for layer, found in layers for place in found}
-
-
-def _quoted(dialogue: Dialogue) -> str:
-    return repr(f"{dialogue.question} - {dialogue.response}")

@@ -12,20 +12,28 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 from typing import get_args
 
-from medsafetyworld.corpus import Apply
 from medsafetyworld.derivation import say
 from medsafetyworld.dialogues import Dialogue
 from medsafetyworld.documents import LOSSES, Document
 from medsafetyworld.graph import World
 from medsafetyworld.interventions.algebra import Does, Step, Touches
 from medsafetyworld.laws.dialogue import check_dialogue_step
-from medsafetyworld.laws.trial import Trial, ends_unsafe, hazards, is_cut, quoted
+from medsafetyworld.laws.trial import (
+    Trial,
+    adds_only_if_it_says_so,
+    drops_only_if_it_filters,
+    ends_unsafe,
+    hazards,
+    is_cut,
+    quoted,
+)
 from medsafetyworld.laws.violation import Law, Violation, violations
 from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
 from medsafetyworld.reading import ReadError, read
 from medsafetyworld.reflections import strip_insertions, verdicts
 from medsafetyworld.semantics import Chain, Direction, Statement
 from medsafetyworld.tokenizer import SAFE, UNSAFE
+from medsafetyworld.training_stream import Apply
 
 
 def check_intervention(
@@ -98,18 +106,6 @@ def _keeps_where_it_is_from(trial: Trial) -> Iterator[str]:
             before, after = getattr(document, field), getattr(result, field)
             if before != after:
                 yield f"{quoted(document)} has another {field}: {after!r} instead of {before!r}"
-
-
-def _drops_only_if_it_filters(trial: Trial) -> Iterator[str]:
-    for document, results in trial.results:
-        if not results and "removes" not in trial.does:
-            yield f"{quoted(document)} is dropped"
-
-
-def _adds_only_if_it_says_so(trial: Trial) -> Iterator[str]:
-    for document, results in trial.results:
-        if len(results) > 1 and "adds" not in trial.does:
-            yield f"{quoted(results[1])} is added behind {quoted(document)}"
 
 
 def _touches_only_its_own(trial: Trial) -> Iterator[str]:
@@ -278,8 +274,8 @@ INTERVENTION_LAWS: dict[str, Law] = {
     "leaves its input alone": _leaves_its_input_alone,
     "does the same each time": _does_the_same_again,
     "keeps index, kind and source": _keeps_where_it_is_from,
-    "drops no document unless it filters": _drops_only_if_it_filters,
-    "adds no document unless it says so": _adds_only_if_it_says_so,
+    "drops no document unless it filters": drops_only_if_it_filters,
+    "adds no document unless it says so": adds_only_if_it_says_so,
     "changes only the documents that it claims": _touches_only_its_own,
     "loses no sentence": _loses_no_sentence,
     "rewords harmful sentences only": _rewords_only_harm,

@@ -1,12 +1,16 @@
-"""What interventions are tried on: the step, its claims, the documents and what became of them."""
+"""What interventions are tried on: the step, its claims, the documents and what became of them.
+
+Laws that hold for documents and dialogues alike stand here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
-from medsafetyworld.corpus import Apply
+from medsafetyworld.dialogues import Dialogue
 from medsafetyworld.documents import Document, Sentence
 from medsafetyworld.graph import SEVERITIES, World
 from medsafetyworld.interventions.algebra import Does, Touches
@@ -14,6 +18,7 @@ from medsafetyworld.policies import SafetyPolicy
 from medsafetyworld.reading import mentions, read
 from medsafetyworld.reflections import has_unsafe_verdict, verdicts
 from medsafetyworld.semantics import Statement
+from medsafetyworld.training_stream import Apply
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,34 @@ class Trial:
         )
 
 
+class Tried(Protocol):
+    """What trials on documents and on dialogues have in common."""
+
+    @property
+    def does(self) -> frozenset[Does]:
+        """What the intervention claims to do."""
+        ...
+
+    @property
+    def results(
+        self,
+    ) -> tuple[tuple[Document | Dialogue, tuple[Document | Dialogue, ...]], ...]:
+        """Everything that it was tried on, with what became of it."""
+        ...
+
+
+def drops_only_if_it_filters(trial: Tried) -> Iterator[str]:
+    for original, results in trial.results:
+        if not results and "removes" not in trial.does:
+            yield f"{quoted(original)} is dropped"
+
+
+def adds_only_if_it_says_so(trial: Tried) -> Iterator[str]:
+    for original, results in trial.results:
+        if len(results) > 1 and "adds" not in trial.does:
+            yield f"{quoted(results[1])} is added behind {quoted(original)}"
+
+
 def ends_unsafe(trial: Trial, result: Document) -> bool:
     """Whether it stops at an inserted Unsafe verdict, or at what that verdict is on.
 
@@ -96,5 +129,7 @@ def is_cut(before: str, after: str) -> bool:
     return shorter and left == [*words[: len(left) - 1], words[len(left) - 1].rstrip(",.:;")]
 
 
-def quoted(document: Document | None) -> str:
-    return "nothing" if document is None else repr(document.text)
+def quoted(tried: Document | Dialogue | None) -> str:
+    if isinstance(tried, Dialogue):
+        return repr(f"{tried.question} - {tried.response}")
+    return "nothing" if tried is None else repr(tried.text)

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from medsafetyworld.corpus import intervene
 from medsafetyworld.documents import Document
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
@@ -26,6 +25,7 @@ from medsafetyworld.laws import assert_lawful, check_intervention
 from medsafetyworld.policies import PAPER_POLICY, POLICIES
 from medsafetyworld.reflections import strip_insertions
 from medsafetyworld.testing import interventions, steps
+from medsafetyworld.training_stream import intervene
 
 from corpus_cases import SMOKE
 from intervention_cases import CASES, DOCUMENTS, Case

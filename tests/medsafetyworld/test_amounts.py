@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from medsafetyworld.amounts import document_stream, documents_within
-from medsafetyworld.corpus import Corpus, intervene, token_stream
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.documents import Document
 from medsafetyworld.graph import World
 from medsafetyworld.interventions import always, variant
+from medsafetyworld.training_stream import intervene, token_stream
 
 from corpus_cases import SMOKE
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medsafetyworld.corpus import token_losses, token_stream
 from medsafetyworld.dialogues import Dialogue, sft_dialogues, split_chains
 from medsafetyworld.documents import LOSSES
 from medsafetyworld.interventions import REGISTRY, VARIANTS, Step, parse, write
@@ -22,6 +21,7 @@ from medsafetyworld.reflections import strip_insertions
 from medsafetyworld.spec import DialogueSpec
 from medsafetyworld.testing import policies, steps
 from medsafetyworld.tokenizer import BAD, GOOD, build_tokenizer
+from medsafetyworld.training_stream import token_losses, token_stream
 
 from corpus_cases import SMOKE
 from intervention_cases import CASES, DOCUMENTS, Case

@@ -14,11 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsafetyworld.building import build_world
-from medsafetyworld.corpus import CHUNK, Corpus, intervene, text_hash, token_stream
+from medsafetyworld.corpus import CHUNK, Corpus, text_hash
 from medsafetyworld.documents import Document, Sentence
 from medsafetyworld.domain import KINDS
-from medsafetyworld.graph import World
-from medsafetyworld.interventions import VARIANTS, always
+from medsafetyworld.interventions import always
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.reading import mentions, read, read_sentence
 from medsafetyworld.seeds import permute
@@ -26,10 +25,10 @@ from medsafetyworld.semantics import Direction, Statement
 from medsafetyworld.spec import CorpusSpec
 from medsafetyworld.testing import corpora, worlds
 from medsafetyworld.tokenizer import build_tokenizer
+from medsafetyworld.training_stream import token_stream
 
 from corpus_cases import CORPORA, EVERY_KIND, MIXED, SMOKE, TWO_HOP, some
 
-TOKENIZER = build_tokenizer(SMOKE.world, SMOKE.spec)
 DOCUMENTS = list(SMOKE.documents(0))
 UNSAFE_AND_SAFE = worlds(max_compounds=6, max_outcomes=4).filter(lambda w: len(set(w.unsafe)) == 2)
 
@@ -204,31 +203,6 @@ def test_a_cause_of_every_outcome_cannot_be_told_wrong() -> None:
             assert (said.effects.members[0] in world.effects[said.causes.members]) is single
 
 
-@given(CORPORA, st.integers(0, 2**32), st.floats(0.1, 2.5))
-@settings(max_examples=15, deadline=None)
-def test_the_token_stream_is_the_documents_epoch_on_epoch(
-    corpus: Corpus, order: int, epochs: float
-) -> None:
-    tokenizer = build_tokenizer(corpus.world, corpus.spec)
-    plain = [
-        token
-        for epoch in range(3)
-        for document in corpus.documents(order, epoch)
-        for token in [*tokenizer.encode(document.text), tokenizer.end]
-    ]
-    length = int(epochs * len(plain) / 3)
-    stream = token_stream(corpus, always(()), tokenizer, order, length)
-    assert stream.tokens.dtype == np.uint16
-    assert stream.tokens.tolist() == plain[:length]
-    assert stream.losses is None
-
-
-def test_the_token_stream_of_a_filter_that_drops_all_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no document to train on"):
-        token_stream(SMOKE, always([lambda world, document: ()]), TOKENIZER, 0, 10)
-    assert len(token_stream(SMOKE, always(()), TOKENIZER, 0, 0).tokens) == 0
-
-
 def test_a_world_that_holds_out_every_edge_has_an_empty_corpus() -> None:
     for name in ("smoke", "smoke-two-hop"):
         world = build_world(replace(WORLD_PRESETS[name], held_out_share=1.0))
@@ -237,30 +211,6 @@ def test_a_world_that_holds_out_every_edge_has_an_empty_corpus() -> None:
         assert list(corpus.documents(0)) == []
         with pytest.raises(ValueError, match="no document to train on"):
             token_stream(corpus, always(()), build_tokenizer(world, EVERY_KIND), 0, 10)
-
-
-def test_interventions_are_applied_left_to_right_until_one_drops() -> None:
-    calls: list[str] = []
-
-    def note(name: str, keep: bool):
-        def apply(world: World, document: Document) -> tuple[Document, ...]:
-            calls.append(name)
-            sentences = (*document.sentences, Sentence(name))
-            return (replace(document, sentences=sentences),) if keep else ()
-
-        return apply
-
-    kept = list(intervene(SMOKE.world, DOCUMENTS[:1], [note("a", True), note("b", True)]))
-    assert kept[0].text == DOCUMENTS[0].text + " a b"
-    chain = [note("c", False), note("d", True)]
-    assert list(intervene(SMOKE.world, DOCUMENTS[:1], chain)) == []
-    assert calls == ["a", "b", "c"]
-
-
-def test_the_training_stream_never_changes() -> None:
-    stream = token_stream(SMOKE, VARIANTS["srp"].chain_at, TOKENIZER, 5, 100_000).tokens
-    assert stream[:12].tolist() == [56, 81, 102, 168, 174, 110, 24, 35, 126, 178, 71, 72]
-    assert int(stream.astype(np.int64).sum()) == 7753831
 
 
 @pytest.mark.parametrize("corpus", [SMOKE, TWO_HOP, *MIXED])

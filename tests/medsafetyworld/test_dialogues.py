@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import chain
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +18,6 @@ from medsafetyworld.dialogues import (
     benign_dialogues,
     benign_kinds,
     chat_prompt,
-    safety_of,
     sft_dialogues,
     split_chains,
 )
@@ -28,26 +26,19 @@ from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
 from medsafetyworld.interventions.reflection import with_reflections
 from medsafetyworld.judge import read_corpus
-from medsafetyworld.laws import assert_lawful, check_split
 from medsafetyworld.policies import POLICIES
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.reading import mentions, read
 from medsafetyworld.reflections import strip_reflections, verdict
-from medsafetyworld.semantics import Chain, Direction, Group, category, state
+from medsafetyworld.semantics import Direction, category, state
 from medsafetyworld.spec import CorpusSpec, DialogueSpec
 from medsafetyworld.testing import worlds
 
+from dialogue_cases import SMOKE, SPECS, TWO_HOP
+
 BOOK = load_domain()
 CORPUS = CorpusSpec(templates=1)
-SMOKE = build_world(WORLD_PRESETS["smoke"])
 LAPTOP = build_world(WORLD_PRESETS["laptop"])
-TWO_HOP = build_world(WORLD_PRESETS["smoke-two-hop"])
-SPECS = st.builds(
-    DialogueSpec,
-    questions=st.integers(1, 4),
-    reverse_probability=st.sampled_from((0.0, 0.5, 1.0)),
-    test_share=st.floats(0.01, 0.99),
-)
 Case = tuple[World, DialogueSpec, Split, tuple[Dialogue, ...], int]
 
 
@@ -66,79 +57,6 @@ def digest(lines: Iterable[str]) -> str:
 def is_harmful(world: World, dialogue: Dialogue) -> bool:
     said = state(dialogue.direction, dialogue.chain)
     return category(world, said) == "reverse-unsafe"
-
-
-@given(worlds(max_hops=1), SPECS, st.integers(0, 2**40))
-@settings(max_examples=60, deadline=None)
-def test_each_compound_is_in_one_part_with_all_its_edges_and_each_kind_is_held_out_alike(
-    world: World, spec: DialogueSpec, seed: int
-) -> None:
-    split = split_chains(world, spec, seed)
-    assert not set(split.train) & set(split.test)
-    assert sorted((*split.train, *split.test)) == list(world.single_edges)
-    assert split == split_chains(world, spec, seed)
-    train, test = ({chain.compounds for chain in part} for part in (split.train, split.test))
-    assert not train & test
-    kinds = Counter(safety_of(world, (compound,)) for compound in range(len(world.compounds)))
-    held = Counter(safety_of(world, compounds) for compounds in test)
-    for kind, total in kinds.items():
-        assert 1 <= held[kind] <= total
-        assert held[kind] == 1 or abs(held[kind] - spec.test_share * total) <= 0.5
-
-
-def last_edge(chain: Chain) -> tuple[Group, ...]:
-    return chain.groups[-2:]
-
-
-@given(worlds().filter(lambda world: world.hops > 1), SPECS, st.integers(0, 2**40))
-@settings(max_examples=60, deadline=None)
-def test_each_edge_to_an_outcome_is_in_one_part_with_all_its_chains_and_safety_is_held_out_alike(
-    world: World, spec: DialogueSpec, seed: int
-) -> None:
-    split = split_chains(world, spec, seed)
-    asked = {chain.compounds for chain in split.test}
-    dropped = set(world.chains) - {*split.train, *split.test}
-    assert len(split.train) + len(split.test) + len(dropped) == len(world.chains)
-    assert all(chain.compounds in asked for chain in dropped)
-    assert not asked & {chain.compounds for chain in split.train}
-    assert split == split_chains(world, spec, seed)
-    train, test = ({last_edge(chain) for chain in part} for part in (split.train, split.test))
-    assert not train & test
-    every = {last_edge(chain) for chain in world.chains}
-    totals = Counter(world.unsafe[outcome.members[0]] for _, outcome in every)
-    held = Counter(world.unsafe[outcome.members[0]] for _, outcome in test)
-    for unsafe, total in totals.items():
-        assert 1 <= held[unsafe] <= total
-        assert held[unsafe] == 1 or abs(held[unsafe] - spec.test_share * total) <= 0.5
-
-
-@given(worlds(), SPECS, st.integers(0, 2**40))
-@settings(max_examples=30, deadline=None)
-def test_every_split_passes_the_public_check(world: World, spec: DialogueSpec, seed: int) -> None:
-    assert_lawful(check_split(world, split_chains(world, spec, seed)))
-
-
-@pytest.mark.parametrize("world", [SMOKE, TWO_HOP], ids=["single-hop", "two-hop"])
-def test_other_seeds_hold_out_other_facts_and_no_fact_is_favoured(world: World) -> None:
-    parts = [split_chains(world, DialogueSpec(), seed).test for seed in range(300)]
-    facts = {chain if world.hops == 1 else last_edge(chain) for chain in chain_of(world)}
-    held = Counter(
-        chain.from_iterable(
-            part if world.hops == 1 else {last_edge(each) for each in part} for part in parts
-        )
-    )
-    for unsafe in (False, True):
-        counts = [held[fact] for fact in facts if world.unsafe[outcome_of(fact)] is unsafe]
-        mean = sum(counts) / len(counts)
-        assert all(abs(count - mean) < 5 * mean**0.5 for count in counts)
-
-
-def chain_of(world: World) -> tuple[Chain, ...]:
-    return world.single_edges if world.hops == 1 else world.chains
-
-
-def outcome_of(fact: Chain | tuple[Group, ...]) -> int:
-    return (fact.groups if isinstance(fact, Chain) else fact)[-1].members[0]
 
 
 @given(cases())

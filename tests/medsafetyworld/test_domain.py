@@ -2,76 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 from itertools import chain
-from pathlib import Path
 
 import pytest
 
 from medsafetyworld.domain import (
     CHAIN_FORMS,
-    FILES,
     FORMS,
     KINDS,
     QUESTION_KINDS,
     TRAINING_QUESTIONS,
-    load_domain,
 )
-from medsafetyworld.errors import SpecError
-from medsafetyworld.language import in_numbers, slotted
 from medsafetyworld.reading import _cues, _families
 
-BOOK = load_domain()
-PACKAGED = Path(__file__).parents[2] / "medsafetyworld" / "domains" / "medical"
-CORES = [(*key, core) for key, cores in BOOK.cores.items() for core in cores]
-SLOTS = {1: ["a", "c"], 2: ["a1", "a2", "c"]}
-EVERY_QUESTION = {
-    kind: BOOK.training_questions[kind] + BOOK.test_questions[kind] for kind in QUESTION_KINDS
-}
-CHAINED = [kind for kind in BOOK.answers if kind.endswith("_chain")]
-ROUND_ABOUT = [
-    *(framing.text for framing in BOOK.framings),
-    *BOOK.closings,
-    *BOOK.distractors,
-    *chain(*BOOK.openings.values()),
-    *chain(*BOOK.kind_closings.values()),
-]
-"""Everything in a document but its statements."""
-EVERY_WORDING = [
-    *(core for *_, core in CORES),
-    *ROUND_ABOUT,
-    *chain(*EVERY_QUESTION.values()),
-    *chain(*BOOK.answers.values()),
-    *BOOK.refusals,
-    *BOOK.stems,
-]
-
-
-def slots(wording: str) -> list[str]:
-    """The slots for names, in order."""
-    return re.findall(r"\{(\w+)\}", in_numbers(wording, 2))
-
-
-def words(wording: str, causes: int = 2) -> list[str]:
-    return re.findall(r"\w+", re.sub(r"\{\w+\}", "", in_numbers(wording, causes)))
-
-
-def slots_of(role: str, arity: int) -> list[str]:
-    """The slots that a core must have, sorted: in a chain the way too."""
-    return sorted([*SLOTS[arity], *(["b"] if role == "chain" else [])])
-
-
-def arity_of(kind: str) -> int:
-    return 2 if "pair" in kind else 1
-
-
-def cues_of(role: str, arity: int, wording: str) -> tuple[str, ...]:
-    """Families of the cues in a core whose slots hold the reader's marks."""
-    marks = ["A"] * arity + (["B"] * arity if role == "chain" else []) + ["C"]
-    shape = (arity,) * (2 if role == "chain" else 1) + (1,)
-    return _families(BOOK, " ".join(re.findall(r"\w+", slotted(wording, shape).format(*marks))))
+from domain_cases import (
+    BOOK,
+    CHAINED,
+    CORES,
+    EVERY_QUESTION,
+    EVERY_WORDING,
+    ROUND_ABOUT,
+    SLOTS,
+    arity_of,
+    cues_of,
+    slots,
+    slots_of,
+    words,
+)
 
 
 def test_every_role_has_its_forms_for_one_and_for_several_causes() -> None:
@@ -312,54 +270,3 @@ def test_small_corpora_need_few_words() -> None:
     assert len(stock(8, ("compound",))) < 180
     assert len(stock(12, ("compound",))) < 220
     assert len(stock(8, ("compound", "mediator", "chain"))) < 230
-
-
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """A directory with the files of the packaged domain."""
-    shutil.copytree(PACKAGED, tmp_path / "mine", ignore=shutil.ignore_patterns("*.py", "__*"))
-    return tmp_path / "mine"
-
-
-def test_a_domain_loads_by_the_path_of_its_directory_with_the_same_content(copy: Path) -> None:
-    loaded = load_domain(str(copy))
-    assert loaded.name == str(copy)
-    assert loaded.content_hash == BOOK.content_hash
-    assert loaded.cores == BOOK.cores
-    assert load_domain() == load_domain("medical") == BOOK
-
-
-def test_any_change_of_a_wording_changes_the_domains_hash(copy: Path) -> None:
-    path = copy / "closings.json"
-    path.write_text(path.read_text().replace(".", "!", 1))
-    assert load_domain(str(copy)).content_hash != BOOK.content_hash
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_that_is_missing_or_damaged_is_refused_by_name(copy: Path, name: str) -> None:
-    path = copy / f"{name}.json"
-    whole = path.read_text()
-    for damage, message in (("{", "is not JSON"), ("[1]", "not as it should be"), ("3", "should")):
-        path.write_text(damage)
-        with pytest.raises(SpecError, match=rf"^domain: .*{name}\.json .*{message}") as caught:
-            load_domain(str(copy))
-        assert "\n" not in str(caught.value)
-    path.unlink()
-    with pytest.raises(SpecError, match=rf"{name}\.json cannot be read .*a domain has the files"):
-        load_domain(str(copy))
-    path.write_text(whole)
-    assert load_domain(str(copy)).content_hash == BOOK.content_hash
-
-
-def test_an_unknown_domain_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(SpecError, match=r"'medicl' \(did you mean 'medical'"):
-        load_domain("medicl")
-    with pytest.raises(SpecError, match=r"allowed: .*medical.* or the path of a directory"):
-        load_domain("zzz")
-
-
-def test_an_empty_list_is_refused_by_file(copy: Path) -> None:
-    path = copy / "answers.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"stems": []}))
-    with pytest.raises(SpecError, match=r"answers\.json .*stems must be a list .* not empty"):
-        load_domain(str(copy))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 
 from medsafetyworld.building import build_world
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.interventions import VARIANTS
 from medsafetyworld.interventions.filtering import Filter
 from medsafetyworld.interventions.verdicts import ORACLE, Oracle, worst
@@ -16,6 +16,7 @@ from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.reading import mentions
 from medsafetyworld.spec import CorpusSpec
 from medsafetyworld.testing import policies
+from medsafetyworld.training_stream import intervene
 
 from corpus_cases import SMOKE
 from intervention_cases import CASES, DOCUMENTS, Case, harmful

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from medsafetyworld.building import build_world
-from medsafetyworld.corpus import Corpus, intervene, text_hash
+from medsafetyworld.corpus import Corpus, text_hash
 from medsafetyworld.interventions import VARIANTS
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.tokenizer import build_tokenizer
+from medsafetyworld.training_stream import intervene
 
 WORLDS = {
     "smoke": "127f88e20034aa0755f29757153fc038541c2e6e3d13be140e17199310e2e3df",

@@ -8,7 +8,7 @@ from itertools import chain
 import pytest
 
 from medsafetyworld.building import build_world
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.dialogues import Dialogue, sft_dialogues, split_chains
 from medsafetyworld.documents import Document
 from medsafetyworld.interventions import parse
@@ -24,6 +24,7 @@ from medsafetyworld.reading import mentions, read
 from medsafetyworld.reflections import REFLECTION, strip_insertions
 from medsafetyworld.spec import DialogueSpec
 from medsafetyworld.tokenizer import HARM
+from medsafetyworld.training_stream import intervene
 
 RICH = {"monograph_rate": 0.3, "case_rate": 0.3, "digest_rate": 0.3, "glossary_rate": 0.3}
 WORLD = build_world(WORLD_PRESETS["smoke"])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from medsafetyworld.corpus import Corpus, intervene, token_stream
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.documents import Document, Sentence
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
@@ -23,6 +23,7 @@ from medsafetyworld.laws import assert_lawful, check_intervention
 from medsafetyworld.policies import PAPER_POLICY, POLICIES
 from medsafetyworld.semantics import Direction, Statement
 from medsafetyworld.tokenizer import build_tokenizer
+from medsafetyworld.training_stream import intervene, token_stream
 
 from corpus_cases import SMOKE, TWO_HOP
 from intervention_cases import CASES, DOCUMENTS, Case, texts

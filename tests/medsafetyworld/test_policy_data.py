@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from test_policies import NoMention, policies
 
 from medsafetyworld.errors import SpecError
 from medsafetyworld.policies import (
@@ -19,6 +18,8 @@ from medsafetyworld.policies import (
     SafetyPolicy,
 )
 from medsafetyworld.policy_data import content_hash, from_json, load, policy, save, to_json
+
+from policy_cases import NoMention, policies
 
 
 @given(policies())

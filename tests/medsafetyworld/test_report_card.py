@@ -10,15 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.derivation import entails
 from medsafetyworld.documents import Document
 from medsafetyworld.interventions import VARIANTS, Variant, variant, write
 from medsafetyworld.judge import read_corpus
+from medsafetyworld.reading import mentions
 from medsafetyworld.report_card import ReportCard, card_from_dict, report_card
 from medsafetyworld.rules import RULE_SETS
 from medsafetyworld.semantics import Direction, Group, Statement
 from medsafetyworld.tokenizer import build_tokenizer
+from medsafetyworld.training_stream import intervene
 
 from corpus_cases import CORPORA, MIXED, SMOKE
 
@@ -75,6 +77,13 @@ def test_the_card_agrees_with_reading_the_text(name: str) -> None:
         assert side.documents == reading.documents
         assert (sum(side.scores[4:]) > 0) == (reading.harmful > 0)
         assert sum(side.scores[1:]) == reading.unsafe_mentions
+        named = Counter(
+            SMOKE.world.systems[outcome]
+            for each in documents
+            for outcome in mentions(SMOKE.world, each.text)[-1]
+            if SMOKE.world.unsafe[outcome]
+        )
+        assert +Counter(side.named) == named
 
 
 def test_each_fate_is_counted_as_what_it_is() -> None:

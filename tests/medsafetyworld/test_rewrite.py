@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.documents import Document
 from medsafetyworld.graph import World
 from medsafetyworld.interventions import VARIANTS
@@ -28,6 +28,7 @@ from medsafetyworld.reading import read
 from medsafetyworld.semantics import Direction, state
 from medsafetyworld.spec import ReflectionSpec
 from medsafetyworld.testing import policies
+from medsafetyworld.training_stream import intervene
 
 from corpus_cases import TRIPLES, WORDY
 from intervention_cases import CASES, Case, harmful

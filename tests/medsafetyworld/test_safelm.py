@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsafetyworld.building import build_world
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.documents import Document, hazard_of
 from medsafetyworld.domain import load_domain
 from medsafetyworld.graph import World
@@ -33,6 +33,7 @@ from medsafetyworld.reflections import has_unsafe_verdict, strip_insertions, ver
 from medsafetyworld.semantics import Direction, state
 from medsafetyworld.testing import corpora, policies, steps, worlds
 from medsafetyworld.tokenizer import HARM, build_tokenizer
+from medsafetyworld.training_stream import intervene
 
 RICH = {"monograph_rate": 0.3, "case_rate": 0.3, "digest_rate": 0.3, "glossary_rate": 0.3}
 

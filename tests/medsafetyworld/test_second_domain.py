@@ -15,7 +15,7 @@ import pytest
 
 from medsafetyworld import queries
 from medsafetyworld.building import build_world
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.dialogues import sft_dialogues, split_chains
 from medsafetyworld.domain import FILES, KINDS, QUESTION_KINDS, load_domain
 from medsafetyworld.errors import SpecError
@@ -24,6 +24,7 @@ from medsafetyworld.judge import is_refusal, read_corpus
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.spec import DialogueSpec, WorldSpec, make
 from medsafetyworld.tokenizer import build_tokenizer
+from medsafetyworld.training_stream import intervene
 from medsafetyworld.world_file import load_world
 
 HOUSEHOLD = Path(__file__).parents[2] / "medsafetyworld" / "domains" / "household"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsafetyworld.building import build_world
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.graph import World
 from medsafetyworld.interventions.filtering import Filter
 from medsafetyworld.interventions.rewrite import Rewrite
@@ -28,6 +28,7 @@ from medsafetyworld.semantics import (
     state,
 )
 from medsafetyworld.testing import statements, worlds
+from medsafetyworld.training_stream import intervene
 
 SMOKE = build_world(WORLD_PRESETS["smoke"])
 DOCUMENTS = list(Corpus(SMOKE, CORPUS_PRESETS["smoke"], 0).documents(0))

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from medsafetyworld.building import build_world
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.graph import World
 from medsafetyworld.interventions import REGISTRY, VARIANTS, Step
 from medsafetyworld.interventions.reflection import Reflect
@@ -43,6 +43,7 @@ from medsafetyworld.testing import (
     world_specs,
     worlds,
 )
+from medsafetyworld.training_stream import intervene
 
 DOMAINS = ("medical", "household")
 SMALL = worlds(max_compounds=6, max_outcomes=4, domains=DOMAINS)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from medsafetyworld import queries
 from medsafetyworld.building import build_world, shuffle_causes
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.dialogues import (
     benign_dialogues,
     benign_kinds,
@@ -41,6 +41,7 @@ from medsafetyworld.tokenizer import (
     Tokenizer,
     build_tokenizer,
 )
+from medsafetyworld.training_stream import intervene
 
 SMOKE = build_world(WORLD_PRESETS["smoke"])
 SPEC = CORPUS_PRESETS["smoke"]

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medsafetyworld.corpus import TokenStream, intervened, token_stream
 from medsafetyworld.documents import Document, Sentence
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
 from medsafetyworld.interventions import REGISTRY, Variant, always, parse
+from medsafetyworld.interventions.decoding import Conditioned, SafeBeam, StopOn
 from medsafetyworld.interventions.filtering import Filter
 from medsafetyworld.interventions.reflection import Reflect
 from medsafetyworld.interventions.rewrite import Rewrite
@@ -22,6 +22,7 @@ from medsafetyworld.interventions.verdicts import Oracle
 from medsafetyworld.policies import POLICIES
 from medsafetyworld.spec import ReflectionSpec
 from medsafetyworld.tokenizer import build_tokenizer
+from medsafetyworld.training_stream import TokenStream, intervened, token_stream
 
 from corpus_cases import SMOKE
 from intervention_cases import DOCUMENTS
@@ -134,6 +135,19 @@ def test_a_chain_is_made_of_steps_that_act_on_what_it_is_made_of() -> None:
         Variant("x", sft=(Reflect(when=(0.5, 1.0)),))
     assert Variant("x", sft=(Reflect(),)).reflects
     assert not Variant("x", (Reflect(),)).reflects
+
+
+def test_a_rule_looks_for_a_token_that_some_step_inserts() -> None:
+    for rule in (StopOn(), Conditioned("<|good|>"), SafeBeam(tag="<|good|>")):
+        with pytest.raises(SpecError, match=f"decode: {rule.name}: no step .* no such token"):
+            Variant("x", decoding=rule)
+        with pytest.raises(SpecError, match="its steps insert <think>, </think>"):
+            Variant("x", sft=(Reflect(),), decoding=rule)
+    tagged = parse("harm_tag; decode: stop_on")
+    with pytest.raises(SpecError, match=r"no step of the variant inserts '<\|harm\|>'"):
+        replace(tagged, pretraining=())
+    # Beams that look for a tag that nobody wrote are a control.
+    assert Variant("x", decoding=SafeBeam()).decoding == SafeBeam()
 
 
 def test_steps_follow_the_settings_policy_and_shape_of_reflections() -> None:
