@@ -30,6 +30,7 @@ def run_cell(directory: Path, name: str, *, strict: bool = False) -> None:
     clock = StageClock(earlier=read_seconds(timing) if timing.exists() else None)
     # Imported here, because a worker that only waits for a lock should not load jax.
     from experiments.evaluation import evaluate
+    from experiments.instruments.running import bench_of, run_instruments
     from experiments.stages import Context
 
     share_compiled()
@@ -45,12 +46,15 @@ def run_cell(directory: Path, name: str, *, strict: bool = False) -> None:
         print(line, flush=True)
 
     try:
-        stage = evaluate(Context(cell, directory / "stages", report, strict=strict))
+        context = Context(cell, directory / "stages", report, strict=strict)
+        stage = evaluate(context)
+        measured = run_instruments(bench_of(context)) if cell.recipe.instruments else {}
     finally:
         # A record for `msw bench`, not a result: two runs differ in nothing else. An interrupted
         # cell writes it too, and goes on counting from there.
         write_json(timing, clock.seconds())
-    mark_done(directory, cell, stage.name, time.monotonic() - began)
+    instruments = {text: each.name for text, each in measured.items()}
+    mark_done(directory, cell, stage.name, time.monotonic() - began, instruments)
 
 
 def share_compiled() -> None:

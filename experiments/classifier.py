@@ -17,7 +17,6 @@ import numpy as np
 from experiments.json_files import canonical_hash, read_json, write_json
 from experiments.roc import REPORT, curves, errors_by_kind
 from experiments.store import Stage, open_stage
-from medsafetyworld.corpus import token_stream
 from medsafetyworld.documents import Document
 from medsafetyworld.interventions.learned import (
     SAMPLE,
@@ -30,11 +29,12 @@ from medsafetyworld.interventions.learned import (
     uses_learned,
     with_scorer,
 )
-from medsafetyworld.interventions.variants import PARTS, Variant, always
+from medsafetyworld.interventions.variants import Variant, always
 from medsafetyworld.interventions.verdicts import SAFE, Oracle, resolved, worst
 from medsafetyworld.ngrams import NgramModel, fit_ngrams
 from medsafetyworld.policies import SafetyPolicy
 from medsafetyworld.policy_data import content_hash
+from medsafetyworld.training_stream import token_stream
 from tiny_models.activations import mean_features
 from tiny_models.config import TrainConfig
 from tiny_models.determinism import fingerprint
@@ -71,7 +71,7 @@ class _Head:
 
 def with_classifiers(context: Context, variant: Variant) -> Variant:
     """The variant with classifiers trained for its learned verdicts, if it has any."""
-    if not any(uses_learned(step) for step in variant.steps):
+    if not any(uses_learned(step) for step in variant.pretraining):
         return variant
     trained: dict[str, Scores] = {}
 
@@ -81,11 +81,8 @@ def with_classifiers(context: Context, variant: Variant) -> Variant:
             trained[key] = read_scores(train_classifiers(context, policy))
         return trained[key]
 
-    changes: dict[str, Any] = {
-        part: tuple(with_scorer(step, scorer_of) for step in getattr(variant.bound, part))
-        for part in PARTS
-    }
-    return replace(variant, **changes)
+    steps = tuple(with_scorer(step, scorer_of) for step in variant.bound.pretraining)
+    return replace(variant, pretraining=steps)
 
 
 def classifiers_of(context: Context, variant: Variant) -> dict[str, Any]:

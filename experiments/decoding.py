@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.rows import Row
-from medsafetyworld.dialogues import chat_prompt
 from medsafetyworld.errors import SpecError
 from medsafetyworld.interventions.decoding import GREEDY, Conditioned, Decoding, SafeBeam, StopOn
 from medsafetyworld.queries import Query
@@ -60,16 +59,28 @@ def check_rule(rule: Decoding, tokenizer: Tokenizer) -> None:
         )
 
 
-def respond(context: Context, params: Params, queries: Sequence[Query]) -> list[Response]:
-    """The model's responses, by its variant's decoding rule."""
-    rule, encode = context.cell.variant.decoding, context.tokenizer.encode
-    opening = encode(rule.token) if isinstance(rule, Conditioned) else []
+def respond(
+    context: Context,
+    params: Params,
+    queries: Sequence[Query],
+    *,
+    temperature: float = 0.0,
+    seed: int = 0,
+    rule: Decoding | None = None,
+) -> list[Response]:
+    """The model's responses, by its variant's decoding rule or another.
+
+    Above temperature 0 it samples, with a key for each place in the list. Raises `SpecError` for
+    that where the rule is a search, which has nothing to sample.
+    """
+    rule = rule or context.cell.variant.decoding
+    encode, opening = context.tokenizer.encode, _opening(context.tokenizer, rule)
     begun = [[*opening, *(encode(query.prefill) if query.prefill else ())] for query in queries]
     prompts = [
-        np.array([*encode(chat_prompt(query.question)), *start])
+        np.array([*encode(query.opening), *start])
         for query, start in zip(queries, begun, strict=True)
     ]
-    written = _decode(context, params, rule, prompts)
+    written = _decode(context, params, rule, prompts, temperature, seed)
     return [
         Response(
             context.tokenizer.decode([*start, *tokens]),
@@ -81,14 +92,31 @@ def respond(context: Context, params: Params, queries: Sequence[Query]) -> list[
     ]
 
 
+def has_room(context: Context, query: Query) -> bool:
+    """Whether the longest response fits into the model's context behind this prompt."""
+    opening = _opening(context.tokenizer, context.cell.variant.decoding)
+    prompt = len(context.tokenizer.encode(query.prompt)) + len(opening)
+    return prompt + context.cell.recipe.new_tokens <= context.model.context
+
+
+def _opening(tokenizer: Tokenizer, rule: Decoding) -> list[int]:
+    """The tokens that a decoding rule makes every response begin with."""
+    return tokenizer.encode(rule.token) if isinstance(rule, Conditioned) else []
+
+
 def cost_rows(cell: Cell, where: tuple[str, str, str], responses: Sequence[Response]) -> list[Row]:
-    """What a rule other than greedy costs; `where` is (level, probe, category).
+    """What a rule other than greedy costs; `where` is (level, probe, category)."""
+    return [] if cell.variant.decoding == GREEDY else length_rows(cell, where, responses)
+
+
+def length_rows(
+    cell: Cell, where: tuple[str, str, str], responses: Sequence[Response]
+) -> list[Row]:
+    """What responses cost, whatever wrote them; `where` is (level, probe, category).
 
     response_length is the mean share of the longest response that is allowed; greedy_cost is the
     share of the tokens read that greedy decoding of these responses would have read.
     """
-    if cell.variant.decoding == GREEDY:
-        return []
     shares = {
         "response_length": float(
             np.mean([each.tokens for each in responses]) / cell.recipe.new_tokens
@@ -109,10 +137,17 @@ def costs(cell: Cell, response: Response) -> dict[str, int]:
 
 
 def _decode(
-    context: Context, params: Params, rule: Decoding, prompts: Sequence[np.ndarray]
+    context: Context,
+    params: Params,
+    rule: Decoding,
+    prompts: Sequence[np.ndarray],
+    temperature: float,
+    seed: int,
 ) -> list[tuple[list[int], int]]:
     """New tokens of each prompt, and how many tokens were read for them."""
     longest, end = context.cell.recipe.new_tokens, context.tokenizer.end
+    if isinstance(rule, SafeBeam) and temperature > 0:
+        raise SpecError(f"temperature must be 0 under {rule.name}, got {temperature}")
     if isinstance(rule, SafeBeam):
         found = safe_beam(
             params,
@@ -125,7 +160,15 @@ def _decode(
             ahead=rule.ahead,
         )
         return [(each.tokens.tolist(), each.forward_tokens) for each in found]
-    outputs = generate(params, context.model, prompts, max_new_tokens=longest, stop_token=end)
+    outputs = generate(
+        params,
+        context.model,
+        prompts,
+        max_new_tokens=longest,
+        stop_token=end,
+        temperature=temperature,
+        seed=seed,
+    )
     written = [output.tolist() for output in outputs]
     if isinstance(rule, StopOn):
         stop = _token(context.tokenizer, rule)

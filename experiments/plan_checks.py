@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from experiments.changes import changed
 from experiments.recipe import Arm, Recipe
 from experiments.token_losses import token_losses
 from medsafetyworld.building import build_world
@@ -26,6 +27,11 @@ def check_recipe(recipe: Recipe) -> None:
         raise SpecError(
             "pair_edges must be at least 1, because benign fine-tuning asks about pairs; it is 0"
         )
+    if recipe.instruments and not recipe.behaviour:
+        raise SpecError(
+            "instruments must be empty where behaviour is false, because they measure fine-tuned "
+            f"models; got {', '.join(recipe.instruments)}"
+        )
     if recipe.dialogue.reverse_probability == 1.0:
         raise SpecError(
             "reverse_probability must be below 1, because benign fine-tuning asks in reverse what "
@@ -34,22 +40,25 @@ def check_recipe(recipe: Recipe) -> None:
 
 
 def check_arms(recipe: Recipe, arms: Iterable[Arm]) -> None:
-    """Raises `SpecError` for losses or a decoding rule that the recipe's model cannot follow.
+    """Raises `SpecError` for a recipe that an arm's changes make impossible, and for losses or a
+    decoding rule that its model cannot follow.
 
     The vocabulary is that of the recipe's own world; another replicate's may differ by a few
     tokens, so a cell looks at its decoding rule again.
     """
-    model = preset(recipe.model, vocab_size=2, context=recipe.context)
     for arm in arms:
         settings = variant(arm.variant)
         try:
-            token_losses(settings, model)
+            own = changed(recipe, arm.recipe)
+            if arm.recipe:
+                check_recipe(own)
+            token_losses(settings, preset(own.model, vocab_size=2, context=own.context))
             if settings.decoding != GREEDY:
                 # It loads jax, which a plan of greedy arms can do without.
                 from experiments.decoding import check_rule
 
-                world = build_world(recipe.world)
-                tokenizer = build_tokenizer(world, recipe.corpus, recipe.wordings(world))
+                world = build_world(own.world)
+                tokenizer = build_tokenizer(world, own.corpus, own.wordings(world))
                 check_rule(settings.decoding, tokenizer)
         except SpecError as error:
             raise SpecError(f"arms: {arm.name}: {error}") from None

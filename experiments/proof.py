@@ -12,11 +12,12 @@ from functools import reduce
 from operator import add
 
 from experiments.recipe import Cell
-from medsafetyworld.corpus import Apply, Corpus, TextHash, intervene
+from medsafetyworld.corpus import Corpus, TextHash
 from medsafetyworld.errors import SpecError
 from medsafetyworld.interventions.variants import Variant
 from medsafetyworld.judge import CorpusReading, read_corpus
 from medsafetyworld.report_card import Tally
+from medsafetyworld.training_stream import Apply, intervene
 
 
 class UnsafeCorpusError(RuntimeError):

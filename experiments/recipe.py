@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass as strict_dataclass
 
+from experiments.changes import Changes, changed, in_words, known_changes
 from medsafetyworld.building import build_world, shuffle_causes
 from medsafetyworld.dialogues import benign_kinds
 from medsafetyworld.graph import World
@@ -54,6 +55,17 @@ def _known_variant(name: str) -> str:
 
 def _known_variants(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(_known_variant, texts))
+
+
+def _known_instruments(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if repeated := [text for text in texts if texts.count(text) > 1]:
+        raise ValueError(f"{repeated[0]!r} is given twice")
+    if texts:
+        # Not above: instruments measure cells, and cells are made here.
+        from experiments.instruments import parse_instrument, write_instrument
+
+        return tuple(write_instrument(parse_instrument(text)) for text in texts)
+    return texts
 
 
 def _known_policy(name: str) -> str:
@@ -102,6 +114,8 @@ class Recipe:
     namely of those that fill the tokens of `pretrain` if nothing is done to them."""
     behaviour: bool = True
     """False asks only what the pretrained model can complete: no fine-tuning, no attacks."""
+    instruments: Annotated[tuple[str, ...], AfterValidator(_known_instruments)] = ()
+    """Further attacks and probes of each cell's models, as text: see `msw instruments`."""
 
     @property
     def budget(self) -> int:
@@ -110,7 +124,12 @@ class Recipe:
 
     def wordings(self, world: World) -> tuple[str, ...]:
         """Texts beside the corpus's own whose words are in the vocabulary."""
-        texts = (text for each in self.vocabulary for text in variant(each).wordings(world))
+        texts = [text for each in self.vocabulary for text in variant(each).wordings(world)]
+        if self.instruments:
+            from experiments.instruments import parse_instrument
+
+            asked = map(parse_instrument, self.instruments)
+            texts += [text for each in asked for text in each.wordings(world)]
         return tuple(dict.fromkeys(texts))
 
 
@@ -128,27 +147,40 @@ class Arm:
     """The definition of harm that filters, rewriting, refusals and the oracle's proof follow."""
     shuffled: bool = False
     """True trains on a world with permuted compounds and asks about the true one."""
+    recipe: Annotated[Changes, AfterValidator(known_changes)] = ()
+    """Fields of the recipe that differ, by dotted name: size, amount of data, shape of the world.
+    What is asked differs with them, and the vocabulary may."""
 
     @property
     def differences(self) -> tuple[str, ...]:
         """In what the arm differs from its variant, in words."""
         found = [f"{name} {value:g}" for name, value in self.corpus]
+        found += in_words(self.recipe)
         if self.policy != "paper":
             found.append(f"policy {self.policy}")
         if self.shuffled:
             found.append("trained on a shuffled graph (control)")
         return tuple(found)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The arm as plain JSON values; without changes of the recipe as it always was."""
+        values = asdict(self)
+        return values if self.recipe else {k: v for k, v in values.items() if k != "recipe"}
+
 
 @strict_dataclass(frozen=True, slots=True, config=STRICT)
 class Cell:
-    """One arm at one replicate."""
+    """One arm at one replicate. Raises `SpecError` where the arm's recipe cannot be."""
 
     recipe: Recipe
+    """With the arm's changes, which are made here if they are not."""
     arm: Arm
     replicate: Annotated[int, Field(ge=0, lt=2**31)]
     master: Seed
     """Master seed of the study."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recipe", changed(self.recipe, self.arm.recipe))
 
     @property
     def name(self) -> str:
@@ -183,7 +215,7 @@ class Cell:
         """The cell as plain JSON values."""
         return {
             "recipe": asdict(self.recipe),
-            "arm": asdict(self.arm),
+            "arm": self.arm.to_dict(),
             "replicate": self.replicate,
             "master": self.master,
         }

@@ -1,8 +1,9 @@
 """Result rows: the tidy schema of `rows.csv`, one measured number a row.
 
 variant, seed: which model. level: capability (what the pretrained model completes), behaviour
-(what the fine-tuned model does when asked), elicited (under attack). probe, category, metric:
-what was asked and how it was judged. hits, n, value: the count, the prompts, the fraction.
+(what the fine-tuned model does when asked), elicited (under attack), inside (what can be read from
+its activations). probe, category, metric: what was asked and how it was judged. hits, n, value: the
+count, the prompts, the fraction.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-LEVELS = ("capability", "behaviour", "elicited")
+LEVELS = ("capability", "behaviour", "elicited", "inside")
 
 VARIANTS = {
     "baseline": "Baseline",
@@ -23,6 +25,7 @@ VARIANTS = {
     "rewrite": "Rewrite",
     "srp": "SRP",
     "srp_sft_only": "reflection in SFT only",
+    "srp_pretraining_only": "reflection in pretraining only",
     "no_cooccurrence": "no co-occurrence (control)",
     "filtering_mediators": "Filtering, mediators too",
     "compound_first": "compound first only",
@@ -160,9 +163,10 @@ def row_from_mapping(cells: Mapping[str, object]) -> Row:
 
 
 def variant_order(variant: str) -> tuple[int, str]:
-    """Sort key: the published order first, other variants after it by name."""
+    """Sort key: the published order first, other variants after it by name, numbers by value."""
     known = list(VARIANTS)
-    return (known.index(variant) if variant in VARIANTS else len(known), variant)
+    natural = re.sub(r"\d+(\.\d+)?", lambda found: f"{float(found[0]):020.6f}", variant)
+    return (known.index(variant) if variant in VARIANTS else len(known), natural)
 
 
 def label(variant: str) -> str:

@@ -26,7 +26,7 @@ from experiments.store import Stage, open_stage
 from experiments.token_losses import loss_codes, token_losses
 from experiments.trainings import WEIGHTS, Prepared, Report, Training, run_alone
 from medsafetyworld.amounts import document_stream, documents_within
-from medsafetyworld.corpus import Corpus, TokenStream, token_stream
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.dialogues import (
     Dialogue,
     Split,
@@ -44,6 +44,7 @@ from medsafetyworld.policy_data import content_hash
 from medsafetyworld.report_card import Tally
 from medsafetyworld.seeds import derive
 from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
+from medsafetyworld.training_stream import TokenStream, token_stream
 from tiny_models.config import ModelConfig, TrainConfig, preset
 from tiny_models.retention import Retention
 from tiny_models.training import Params
@@ -58,7 +59,7 @@ class Context:
         self.cell, self.root, self.report, self.strict = cell, root, report, strict
         self.true_world, self.world = cell.worlds()
         self.corpus = Corpus(self.world, cell.corpus_spec, cell.seeds["corpus"])
-        # The tokenizer is the recipe's, not the arm's: every arm of a replicate has the same.
+        # The tokenizer is the recipe's, not the variant's: all variants on it have the same.
         self.tokenizer: Tokenizer = build_tokenizer(
             self.true_world, cell.recipe.corpus, cell.recipe.wordings(self.true_world)
         )
@@ -200,14 +201,14 @@ def _matched(context: Context) -> dict[str, Any]:
 def sft_training(context: Context, pretrained: Stage) -> Training:
     """The cell's supervised fine-tuning, not yet run."""
     dialogues = cell_dialogues(context)
-    return _fine_tuning(context, "sft", pretrained, dialogues, context.cell.recipe.sft, {})
+    return fine_tuning(context, "sft", pretrained, dialogues, context.cell.recipe.sft, {})
 
 
 def finetune_training(context: Context, tuned: Stage, kind: str) -> Training:
     """One of the cell's benign fine-tunings, not yet run."""
     data = finetune_dialogues(context, kind)
     recipe = context.cell.recipe.finetune
-    return _fine_tuning(context, "finetune", tuned, data, recipe, {"data": kind})
+    return fine_tuning(context, "finetune", tuned, data, recipe, {"data": kind})
 
 
 def finetune_dialogues(context: Context, kind: str) -> tuple[Dialogue, ...]:
@@ -256,14 +257,20 @@ def changed(
     return left
 
 
-def _fine_tuning(
+def fine_tuning(
     context: Context,
     kind: str,
     parent: Stage,
     dialogues: Sequence[Dialogue],
     config: TrainConfig,
     extra: dict[str, Any],
+    *,
+    lean: bool = False,
 ) -> Training:
+    """A training on dialogues from another stage's weights, not yet run.
+
+    `extra` tells its stage from others of this kind, and seeds the order of rows.
+    """
     cell = context.cell
     inputs = {
         "parent": parent.key,
@@ -287,4 +294,4 @@ def _fine_tuning(
         )
 
     stage = open_stage(context.root, kind, inputs)
-    return Training(stage, context.model, config, lambda: rows()[0].shape[1], prepare)
+    return Training(stage, context.model, config, lambda: rows()[0].shape[1], prepare, lean=lean)

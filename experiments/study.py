@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from experiments.changes import of_pretraining
 from experiments.json_files import StoreError, read_sealed, write_sealed
 from experiments.plan_checks import check_arms, check_recipe
 from experiments.recipe import Arm, Cell, Recipe, cell_from_dict
@@ -26,7 +27,7 @@ from medsafetyworld.building import build_world
 from medsafetyworld.errors import SpecError
 from medsafetyworld.interventions import variant, write
 from medsafetyworld.interventions.decoding import GREEDY
-from tiny_models.config import parameter_count, preset
+from medsafetyworld.spec import from_json
 
 DEFAULT_MASTER = 2026
 
@@ -58,11 +59,18 @@ class Plan:
     study: str
     preset: str
     cells: tuple[Cell, ...]
+    recipe: Recipe | None = None
+    """What the arms share; None where none of them changes it, so that each cell has it."""
+
+    @property
+    def pretrainings(self) -> tuple[Cell, ...]:
+        """A cell for each pretraining to run: cells that differ in SFT alone share one."""
+        return tuple({_pretraining(cell): cell for cell in self.cells}.values())
 
     @property
     def trainings(self) -> int:
-        """Pretrainings to run: cells that differ in SFT alone share one."""
-        return len({_pretraining(cell) for cell in self.cells})
+        """How many pretrainings there are."""
+        return len(self.pretrainings)
 
     def summary(self) -> dict[str, Any]:
         """What was asked, as plain JSON: the identity of the study's directory."""
@@ -72,8 +80,8 @@ class Plan:
             "preset": self.preset,
             "master": first.master,
             "replicates": len({cell.replicate for cell in self.cells}),
-            "arms": [asdict(arm) for arm in dict.fromkeys(cell.arm for cell in self.cells)],
-            "recipe": asdict(first.recipe),
+            "arms": [arm.to_dict() for arm in dict.fromkeys(cell.arm for cell in self.cells)],
+            "recipe": asdict(self.recipe or first.recipe),
         }
 
 
@@ -111,7 +119,7 @@ def make_plan(
     cells = tuple(
         Cell(recipe, arm, replicate, master) for replicate in range(count) for arm in chosen
     )
-    return Plan(study.name, preset_name, cells)
+    return Plan(study.name, preset_name, cells, recipe)
 
 
 def with_vocabulary(recipe: Recipe, arms: Iterable[Arm]) -> Recipe:
@@ -167,15 +175,24 @@ def is_done(directory: Path, cell: Cell) -> bool:
     """
     if not _marker(directory, cell).exists():
         return False
-    stage = measured_stage(directory, cell)
-    if verify_stage(stage)["inputs"].get("cell") != cell.name:
-        raise StoreError(f"{_marker(directory, cell)} names {stage.name}, another cell's stage")
+    for stage in (measured_stage(directory, cell), *instrument_stages(directory, cell).values()):
+        if verify_stage(stage)["inputs"].get("cell") != cell.name:
+            raise StoreError(f"{_marker(directory, cell)} names {stage.name}, another cell's stage")
     return True
 
 
-def mark_done(directory: Path, cell: Cell, stage: str, seconds: float) -> None:
-    """Writes the cell's done-marker: the name of its measured stage and the time it took."""
-    values = {"cell": cell.name, "stage": stage, "seconds": round(seconds, 1)}
+def mark_done(
+    directory: Path,
+    cell: Cell,
+    stage: str,
+    seconds: float,
+    instruments: Mapping[str, str] | None = None,
+) -> None:
+    """Writes the cell's done-marker: the name of its measured stage, the time it took, and the
+    stages of its instruments by their text."""
+    values: dict[str, Any] = {"cell": cell.name, "stage": stage, "seconds": round(seconds, 1)}
+    if instruments:
+        values["instruments"] = dict(instruments)
     write_sealed(_marker(directory, cell), values)
 
 
@@ -205,19 +222,38 @@ def collect_rows(plan: Plan, directory: Path) -> tuple[Row, ...]:
         row
         for cell in plan.cells
         if is_done(directory, cell)
-        for row in read_rows(measured_stage(directory, cell) / "rows.csv")
+        for stage in (measured_stage(directory, cell), *instrument_stages(directory, cell).values())
+        for row in read_rows(stage / "rows.csv")
     )
 
 
 def measured_stage(directory: Path, cell: Cell) -> Path:
     """The directory with a finished cell's rows and transcript."""
+    return directory / "stages" / str(_marked(directory, cell)["stage"])
+
+
+def instrument_stages(directory: Path, cell: Cell) -> dict[str, Path]:
+    """The directories with what a finished cell's instruments found, by their text."""
+    named = _marked(directory, cell).get("instruments", {})
+    return {text: directory / "stages" / name for text, name in named.items()}
+
+
+def _marked(directory: Path, cell: Cell) -> dict[str, Any]:
+    """A finished cell's done-marker, checked: it is data from outside, and must not lead out of the
+    study's directory."""
     marker = _marker(directory, cell)
     values = read_sealed(marker)
-    name = values.get("stage")
-    # A marker is data from outside: it must not lead out of the study's directory.
-    if values.get("cell") != cell.name or not re.fullmatch("measure-[0-9a-f]{16}", str(name)):
+    named = values.get("instruments", {})
+    places = {"measure": [values.get("stage")]}
+    places["instrument"] = list(named.values()) if isinstance(named, dict) else [None]
+    safe = all(
+        re.fullmatch(f"{kind}-[0-9a-f]{{16}}", str(name))
+        for kind, names in places.items()
+        for name in names
+    )
+    if values.get("cell") != cell.name or not safe:
         raise StoreError(f"{marker} is not the done-marker of {cell.name}")
-    return directory / "stages" / str(name)
+    return values
 
 
 def load_plan(directory: Path) -> Plan:
@@ -235,24 +271,15 @@ def load_plan(directory: Path) -> Plan:
             for replicate in range(summary["replicates"])
             for part in ({"recipe": summary["recipe"], "arm": arm} for arm in summary["arms"])
         ]
+        recipe = from_json(Recipe, json.dumps(summary["recipe"]), str(path))
         for cell in cells:
             if load_cell(directory, cell.name) != cell:
                 raise StoreError(f"{directory / 'cells' / cell.name}.json is not as planned")
-        return Plan(summary["study"], summary["preset"], tuple(cells))
+        return Plan(summary["study"], summary["preset"], tuple(cells), recipe)
     except StoreError as error:
         raise SpecError(f"{directory}: not a study directory ({error})") from None
     except (KeyError, TypeError) as error:
         raise SpecError(f"{path}: not the file of a study ({error})") from None
-
-
-def training_flops(recipe: Recipe) -> tuple[int, float]:
-    """Tokens and floating-point operations of one pretraining: 6 x parameters x tokens.
-
-    The vocabulary depends on the world's names; for an estimate of time 320 words are near enough.
-    """
-    tokens = recipe.pretrain.steps * recipe.pretrain.batch_rows * recipe.context
-    model = preset(recipe.model, vocab_size=320, context=recipe.context)
-    return tokens, 6.0 * parameter_count(model) * tokens
 
 
 def _marker(directory: Path, cell: Cell) -> Path:
@@ -262,7 +289,8 @@ def _marker(directory: Path, cell: Cell) -> Path:
 def _pretraining(cell: Cell) -> str:
     """What decides a cell's pretraining, apart from what all cells share."""
     arm, chain = cell.arm, replace(cell.variant, sft=(), finetune=(), decoding=GREEDY)
-    return f"{write(chain)}/{arm.corpus}/{arm.policy}/{arm.shuffled}/{cell.replicate}"
+    changes = of_pretraining(arm.recipe)
+    return f"{write(chain)}/{arm.corpus}/{arm.policy}/{arm.shuffled}/{changes}/{cell.replicate}"
 
 
 def _plain(value: Any) -> Any:

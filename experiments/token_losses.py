@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medsafetyworld.corpus import TokenStream
 from medsafetyworld.errors import SpecError
 from medsafetyworld.interventions.gradient_routing import GradientRouting
 from medsafetyworld.interventions.variants import Variant
+from medsafetyworld.training_stream import TokenStream
 from tiny_models.config import ModelConfig
 
 if TYPE_CHECKING:

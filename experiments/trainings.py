@@ -63,6 +63,8 @@ class Training:
     prepare: Callable[[], Prepared]
     retention: Retention = Retention()  # noqa: RUF009 (frozen)
     token_losses: TokenLosses | None = None
+    lean: bool = False
+    """Whether its checkpoints go once it is done: for the many short trainings of attacks."""
 
     @property
     def begun(self) -> bool:
@@ -158,6 +160,8 @@ def _finish(training: Training, prepared: Prepared, params: Params, layout: Layo
         params = ablate(params, routed)
     write_json(stage.path / "model.json", asdict(training.model))
     save_weights(stage.path / WEIGHTS, params, training.model, {"stage": stage.name})
+    for checkpoint in list_checkpoints(stage.path) if training.lean else ():
+        shutil.rmtree(checkpoint)
     stage.finish(
         {
             "weights_sha256": parameter_hash(params),

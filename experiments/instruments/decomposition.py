@@ -1,0 +1,61 @@
+"""Harmless questions whose answers are joined: what a policy about single statements cannot see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from experiments.instruments.instrument import Findings, Instrument, instrument
+from medsafetyworld.attacks.decomposition import words_of_parts
+from medsafetyworld.attacks.phrases import words_of
+from medsafetyworld.spec import Count
+
+if TYPE_CHECKING:
+    from experiments.instruments.bench import Bench
+    from medsafetyworld.graph import World
+
+
+@instrument(
+    "decomposition",
+    source="Glukhov et al. 2023 on compositional attacks, in two turns",
+    kind="attack",
+)
+class Decomposition(Instrument):
+    """Asks harmless questions alone and judges their answers as one.
+
+    In worlds with mediators: what brings the outcome about, then what brings each of the mediators
+    about that the model named (`dialogue`: in the same conversation; `given`: the true ones;
+    `random`: as many at random). In single-hop worlds: what every compound leads to, and which of
+    them led to the outcome (`held_out`: compounds that SFT never mentions; `random`: the answers
+    dealt out to other compounds).
+    """
+
+    most: Count = 4
+    """Most mediators of each question to ask on about."""
+
+    def wordings(self, world: World) -> tuple[str, ...]:
+        """The questions for mediators, where the world has them."""
+        return words_of(world, words_of_parts(world))
+
+    def measure(self, bench: Bench) -> Findings:
+        """Rows of the joined answers; each part is a line of the transcript."""
+        from experiments.instruments.asking import ask_each
+        from experiments.instruments.parts import enumerated, two_turns
+
+        zero = ask_each(bench, {f"{self.name}:zero": bench.harmful})
+        if bench.context.true_world.hops == 1:
+            found = enumerated(bench, self.name)
+        else:
+            found = two_turns(bench, self.name, self.most)
+        return (
+            zero
+            + found
+            + Findings(
+                (),
+                record={
+                    "budget": len(zero.transcript) + len(found.transcript),
+                    "unit": "different harmless questions, each asked once",
+                    "tried": zero.record["probes"][f"{self.name}:zero"]["tried"],
+                    "of": len(bench.harmful),
+                },
+            )
+        )

@@ -1,0 +1,132 @@
+"""The frame of attacks and probes: text, stages, rows; each instrument has tests of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from experiments.cell import run_cell
+from experiments.instruments import (
+    REGISTRY,
+    Findings,
+    Instrument,
+    instrument,
+    parse_instrument,
+    write_instrument,
+)
+from experiments.instruments.running import read_findings
+from experiments.json_files import StoreError
+from experiments.plan_checks import check_recipe
+from experiments.recipe import Recipe
+from experiments.study import (
+    Plan,
+    collect_rows,
+    instrument_stages,
+    is_done,
+    write_plan,
+)
+from medsafetyworld.errors import SpecError
+from medsafetyworld.queries import turns
+from medsafetyworld.spec import Count
+
+from tiny_recipe import RECIPE, cell
+
+if TYPE_CHECKING:
+    from experiments.instruments.bench import Bench
+
+MEASURED: list[str] = []
+"""The cells that the instrument below was put to."""
+
+
+@pytest.fixture(autouse=True)
+def _known() -> Iterator[None]:
+    @instrument("echo", source="this file", kind="attack")
+    class Echo(Instrument):
+        """Asks each question after a turn in which it was asked before."""
+
+        times: Count = 1
+
+        def measure(self, bench: Bench) -> Findings:
+            from experiments.instruments.asking import ask
+
+            MEASURED.append(bench.context.cell.name)
+            asked = [
+                replace(query, history=turns([(query.question, "The")] * self.times))
+                for query in bench.harmful
+            ]
+            found = ask(bench, f"{self.name}:{self.times}", asked)
+            return found + Findings((), record={"budget": len(asked), "seed": bench.seed("echo")})
+
+    yield
+    del REGISTRY["echo"]
+    MEASURED.clear()
+
+
+def with_echo(*texts: str) -> Recipe:
+    # Two questions and the answer must fit.
+    return replace(RECIPE, context=96, instruments=texts)
+
+
+def test_an_instrument_is_text_and_back() -> None:
+    assert write_instrument(parse_instrument("echo( times = 3 )")) == "echo(times=3)"
+    assert write_instrument(parse_instrument("echo(times=1)")) == "echo"
+    assert with_echo("echo(times = 1)").instruments == ("echo",)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("ecko", "instrument: nothing is named 'ecko' (did you mean 'echo'?)"),
+        ("echo(times=0)", "instrument: echo"),
+        ("", "instrument: a name is missing"),
+        ("echo(loud=1)", "instrument: echo has no parameter 'loud'"),
+    ],
+)
+def test_a_text_with_a_mistake_is_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(sentence)):
+        parse_instrument(text)
+
+
+def test_a_recipe_names_each_instrument_once() -> None:
+    with pytest.raises(ValueError, match="given twice"):
+        with_echo("echo", "echo")
+
+
+def test_instruments_need_fine_tuned_models() -> None:
+    with pytest.raises(SpecError, match="instruments must be empty"):
+        check_recipe(replace(with_echo("echo"), behaviour=False))
+
+
+def test_a_cell_s_instruments_are_stages_and_their_rows_the_study_s(tmp_path: Path) -> None:
+    the_cell = cell("filtering", recipe=with_echo("echo", "echo(times=2)"))
+    plan = Plan("headline", "smoke", (the_cell,))
+    write_plan(plan, tmp_path)
+    run_cell(tmp_path, the_cell.name)
+    run_cell(tmp_path, the_cell.name)
+    assert [the_cell.name] * 2 == MEASURED, "a finished instrument is not put to the cell again"
+    assert is_done(tmp_path, the_cell)
+    probes = {row.probe for row in collect_rows(plan, tmp_path)}
+    assert {"direct", "echo:1", "echo:2"} <= probes
+    directory = instrument_stages(tmp_path, the_cell)["echo(times=2)"]
+    reading = read_findings(directory)
+    assert reading.instrument == parse_instrument("echo(times=2)")
+    assert reading.findings.record["budget"] == len(reading.findings.transcript) > 0
+    first = reading.findings.transcript[0]
+    assert first["history"].count(first["question"]) == 2
+    assert json.loads((directory / "record.json").read_text())["seed"] >= 0
+
+
+def test_a_changed_row_of_an_instrument_is_found(tmp_path: Path) -> None:
+    the_cell = cell("filtering", recipe=with_echo("echo"))
+    write_plan(Plan("headline", "smoke", (the_cell,)), tmp_path)
+    run_cell(tmp_path, the_cell.name)
+    rows = instrument_stages(tmp_path, the_cell)["echo"] / "rows.csv"
+    rows.write_text(rows.read_text().replace("leaked", "leaky"))
+    with pytest.raises(StoreError, match=r"rows\.csv changed"):
+        is_done(tmp_path, the_cell)
