@@ -4,6 +4,7 @@
     msw corpus emit --preset smoke --variant filtering --format jsonl --out runs/filtering
     msw study plan headline --preset smoke
     msw study run headline --preset smoke
+    msw chat runs/headline-smoke:srp-s0
     msw export runs/headline-smoke --cell srp-s0 --out srp-s0
 
 Exit codes: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
@@ -25,14 +26,21 @@ from tyro.conf import subcommand
 
 from experiments.commands.bench import Bench
 from experiments.commands.card import CardCorpus
+from experiments.commands.chat import Chat
 from experiments.commands.check import CheckCorpus, CheckWorld
+from experiments.commands.claims import Claims
 from experiments.commands.classifier import Classifier
+from experiments.commands.compare import Compare
 from experiments.commands.corpus import EmitCorpus, InspectCorpus
 from experiments.commands.corpus_diff import DiffCorpus
 from experiments.commands.derive import Derive
 from experiments.commands.export import Export
 from experiments.commands.export_task import ExportTask
-from experiments.commands.study import PlanStudy, PublishStudy, Readme, ReportStudy, RunStudy
+from experiments.commands.instruments import Instruments
+from experiments.commands.replay import Replay
+from experiments.commands.report import Report
+from experiments.commands.results import PublishStudy, Readme, ReportStudy
+from experiments.commands.study import PlanStudy, RunStudy
 from experiments.commands.variants import Variants
 from experiments.commands.world import SaveWorld, ShowWorld
 from experiments.json_files import StoreError
@@ -95,7 +103,13 @@ Command = (
     Annotated[WorldCommands, subcommand("world")]
     | Annotated[CorpusCommands, subcommand("corpus")]
     | Annotated[Variants, subcommand("variants")]
+    | Annotated[Claims, subcommand("claims")]
+    | Annotated[Instruments, subcommand("instruments")]
     | Annotated[StudyCommands, subcommand("study")]
+    | Annotated[Report, subcommand("report")]
+    | Annotated[Chat, subcommand("chat")]
+    | Annotated[Compare, subcommand("compare")]
+    | Annotated[Replay, subcommand("replay")]
     | Annotated[Classifier, subcommand("classifier")]
     | Annotated[Export, subcommand("export")]
     | Annotated[ExportTask, subcommand("export-task")]

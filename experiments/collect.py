@@ -10,9 +10,13 @@ import json
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from experiments.evidence import EVIDENCE, gather, write_evidence
+from experiments.html.published import TABLES, write_pages
+from experiments.html.published import material as page_material
 from experiments.json_files import read_json, write_json
 from experiments.measures import balanced
 from experiments.recipe import Cell
@@ -34,8 +38,17 @@ from medsafetyworld.errors import SpecError
 from medsafetyworld.report_card import ReportCard
 from medsafetyworld.rules import ASSOCIATION
 
-PUBLISHED = ("report.md", "rows.csv", "table.csv", "provenance.json", "fingerprint.json")
-"""Files of a report that go into the repository, beside its figures."""
+PUBLISHED = (
+    "report.md",
+    "rows.csv",
+    "table.csv",
+    TABLES,
+    EVIDENCE,
+    "provenance.json",
+    "fingerprint.json",
+)
+"""Files of a report that go into the repository, beside its figures. Its page does not: `msw
+report` makes it again from these, byte for byte."""
 
 
 def build_report(directory: Path) -> tuple[Path, tuple[Row, ...]]:
@@ -74,6 +87,12 @@ def build_report(directory: Path) -> tuple[Path, tuple[Row, ...]]:
     )
     write_json(directory / "report" / "provenance.json", provenance)
     write_json(directory / "report" / "fingerprint.json", fingerprint)
+    write_evidence(directory / "report" / EVIDENCE, gather(directory, finished, curves))
+    first = plan.cells[0]
+    world = replace(first.recipe.world, seed=first.seeds["world"])
+    write_pages(
+        page_material(directory / "report", describe_study(plan), world), directory / "report"
+    )
     return report, rows
 
 

@@ -7,19 +7,22 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.json_files import StoreError
+from experiments.json_files import StoreError, canonical_json
 from experiments.model_card import FINETUNE
 from experiments.recipe import Cell, finetunes
-from experiments.store import verify_stage
+from experiments.store import Stage, verify_stage
 from experiments.study import is_done, load_cell, load_plan, measured_stage
 from medsafetyworld.errors import SpecError
 
 if TYPE_CHECKING:
+    from experiments.instruments.bench import Bench
+    from experiments.instruments.instrument import Instrument
     from experiments.stages import Context
     from tiny_models.training import Params
 
+PRETRAIN = "pretrain"
 MODELS: Mapping[str, str] = {
-    "pretrain": "base",
+    PRETRAIN: "base",
     "sft": "sft",
     **{f"{FINETUNE}{kind}": kind for hops in (1, 2) for kind in finetunes(hops)},
 }
@@ -45,6 +48,14 @@ def named_cell(directory: Path, name: str) -> Cell:
     return load_cell(directory, name)
 
 
+def only_cell(directory: Path) -> str:
+    """The name of the only cell of a study. Raises `SpecError` if it has more."""
+    names = [cell.name for cell in load_plan(directory).cells]
+    if len(names) > 1:
+        raise SpecError(f"cell must say which of the study's cells: {', '.join(names)}")
+    return names[0]
+
+
 def finished_weights(directory: Path, name: str, stage: str) -> tuple[Context, Params]:
     """What a cell's stages share, and the verified weights of one of its models.
 
@@ -57,10 +68,7 @@ def finished_weights(directory: Path, name: str, stage: str) -> tuple[Context, P
 
     if stage not in MODELS:
         raise SpecError(f"stage: no stage named {stage!r}; allowed: {', '.join(MODELS)}")
-    cell = named_cell(directory, name)
-    if not is_done(directory, cell):
-        raise SpecError(f"cell: {name} is not finished; `msw study run` finishes it")
-    models = verify_stage(measured_stage(directory, cell))["inputs"]["models"]
+    cell, models = _finished(directory, name)
     if MODELS[stage] not in models:
         own = ", ".join(each for each, model in MODELS.items() if model in models)
         raise SpecError(f"stage: {name} has no model {stage!r}; it has {own}")
@@ -71,5 +79,67 @@ def finished_weights(directory: Path, name: str, stage: str) -> tuple[Context, P
     try:
         return context, load_weights(path / WEIGHTS, context.model)
     except ValueError as error:
-        # The file is whole, so it was made where the same recipe meant another model.
-        raise StoreError(f"made by another version of this program: {error}") from None
+        raise _of_another_version(error) from None
+
+
+def finished_bench(directory: Path, name: str) -> Bench:
+    """A finished cell, ready to be asked; nothing is trained.
+
+    Raises `SpecError` for a cell that does not exist or is not finished, `StoreError` for stages
+    that are not as they were written.
+    """
+    from experiments.instruments.bench import BASE, Bench
+    from experiments.stages import Context
+
+    cell, models = _finished(directory, name)
+    stages: dict[str, Stage] = {}
+    for stage, model in MODELS.items():
+        if model in models:
+            path = stage_directory(directory / "stages", models, stage)
+            manifest = verify_stage(path)
+            if manifest["key"] != models[model]:
+                raise StoreError(f"{path} is not the stage that {name} was measured at")
+            inputs = canonical_json(manifest["inputs"])
+            own = BASE if stage == PRETRAIN else stage
+            stages[own] = Stage(path.parent, manifest["kind"], manifest["key"], inputs)
+    return Bench(Context(cell, directory / "stages", lambda stage, progress: None), stages)
+
+
+def load_model(bench: Bench, name: str, maker: Instrument | None = None) -> Params:
+    """The parameters of one of the cell's models by its name, e.g. sft, or of one that an
+    instrument of its recipe makes, e.g. damage:prune=0.5; `maker` is that instrument, if known.
+
+    Raises `SpecError` for a name that it does not have, `StoreError` for weights that changed or do
+    not fit the cell.
+    """
+    try:
+        return bench.model(name, maker or _maker(bench, name))
+    except SpecError:
+        raise
+    except KeyError:
+        raise SpecError(f"model: no model named {name!r}; its instrument makes others") from None
+    except ValueError as error:
+        raise _of_another_version(error) from None
+
+
+def _maker(bench: Bench, name: str) -> Instrument | None:
+    """The instrument of the cell's recipe that makes models of such names: its text, `:`, more."""
+    from experiments.instruments import parse_instrument
+
+    for text in bench.context.cell.recipe.instruments:
+        if name.startswith(f"{text}:") and name not in bench.stages:
+            return parse_instrument(text)
+    return None
+
+
+def _finished(directory: Path, name: str) -> tuple[Cell, Mapping[str, str]]:
+    """A finished cell, and the keys of the stages of its models."""
+    cell = named_cell(directory, name)
+    if not is_done(directory, cell):
+        raise SpecError(f"cell: {name} is not finished; `msw study run` finishes it")
+    return cell, verify_stage(measured_stage(directory, cell))["inputs"]["models"]
+
+
+def _of_another_version(error: ValueError) -> StoreError:
+    """The file is whole, so it was made where the same recipe meant another model."""
+    return StoreError(f"made by another version of this program: {error}")

@@ -90,6 +90,11 @@ class Measures:
         return tuple(sorted({row.probe for row in self.rows}))
 
     @cached_property
+    def _probes_of(self) -> dict[str, tuple[str, ...]]:
+        pairs = sorted({(row.variant, row.probe) for row in self.rows})
+        return {v: tuple(probe for name, probe in pairs if name == v) for v in self.variants}
+
+    @cached_property
     def _seeds(self) -> dict[str, tuple[int, ...]]:
         pairs = sorted({(row.variant, row.seed) for row in self.rows})
         return {v: tuple(seed for name, seed in pairs if name == v) for v in self.variants}
@@ -121,11 +126,14 @@ class Measures:
         """One row, or None where the study has none."""
         return self._index.get((variant, seed, level, probe, category, metric))
 
-    def needs(self, quantity: str, judge: str = "leaked") -> tuple[tuple[str, str, str, str], ...]:
+    def needs(
+        self, quantity: str, judge: str = "leaked", variant: str | None = None
+    ) -> tuple[tuple[str, str, str, str], ...]:
         """The (level, probe, category, metric) rows that `quantity` is made of.
 
         The stems are those that any variant or seed was asked, so that a seed with fewer stems
-        is an error instead of a smaller maximum.
+        is an error instead of a smaller maximum. What a benign fine-tuning is on depends on the
+        hops of a `variant`'s world, where the study has several.
         """
         plain = _plain_rows()
         if quantity in plain:
@@ -134,7 +142,9 @@ class Measures:
             raise ValueError(f"judge {judge!r} is none of {', '.join(JUDGES)}")
         stems = tuple(p for p in self._probes if p.startswith("stem:"))
         forward = tuple(
-            p for p in self._probes if p.startswith("finetune:") and p.endswith("_forward")
+            p
+            for p in (self._probes if variant is None else self._probes_of.get(variant, ()))
+            if p.startswith("finetune:") and p.endswith("_forward")
         ) or ("finetune:pair_forward",)
         probes = {
             "prefill": PREFILLS,
@@ -165,7 +175,8 @@ class Measures:
         directly after benign fine-tuning on forward facts, of pairs or in worlds with mediators of
         single links (finetune_mixsft: with a little SFT data mixed in).
         """
-        values = [self.row(variant, seed, *need).value for need in self.needs(quantity, judge)]
+        needs = self.needs(quantity, judge, variant)
+        values = [self.row(variant, seed, *need).value for need in needs]
         if quantity in MEANS:
             return math.fsum(values) / len(values)
         return max(values)
@@ -202,7 +213,7 @@ class Measures:
         return any(
             (variant, seed, *need) in self._index
             for seed in self.seeds(variant)
-            for need in self.needs(quantity, judge)
+            for need in self.needs(quantity, judge, variant)
         )
 
     def prompts(self, quantity: str, judge: str = "leaked") -> tuple[int, ...]:

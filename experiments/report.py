@@ -17,6 +17,7 @@ from experiments.decoding_tables import decoding_section
 from experiments.depth_figure import depth_figure
 from experiments.depth_tables import depth_section
 from experiments.derivation_figure import draw_derivation
+from experiments.elicited_tables import attacks_section, levels_section
 from experiments.figure_style import save
 from experiments.figures import Curves
 from experiments.measures import Measures, measure
@@ -25,6 +26,8 @@ from experiments.reference import source
 from experiments.report_cards import card_section
 from experiments.report_figures import draw, figures_section
 from experiments.rows import Row, label, rows_to_csv, variant_order
+from experiments.scaling import scaling_section
+from experiments.scaling_figure import CAPTION, scaling_figure
 from experiments.tables import (
     README_COLUMNS,
     TWO_HOP_README_COLUMNS,
@@ -114,6 +117,10 @@ def write_report(
     if truth:
         save(truthfulness_bars(measures), directory / "truth")
     decoding = decoding_section(measures)
+    scaling = scaling_section(measures, study["config"])
+    gap, attacks = levels_section(measures), attacks_section(measures)
+    if scaling:
+        save(scaling_figure(measures, study["config"]), directory / "scaling")
     if derivation:
         picture = draw_derivation(derivation.world, derivation.proof, derivation.source)
         save(picture, directory / "derivation")
@@ -128,10 +135,16 @@ def write_report(
         if paper
         else "",
         figures_section({name: text for name, (_, text) in pictures.items()}),
+        f"## Three levels\n\n{gap}" if gap else "",
+        f"## Attacks\n\n{attacks}" if attacks else "",
         f"## Truthfulness\n\n{truth}" if truth else "",
         f"## What decoding costs\n\n{decoding}" if decoding else "",
         f"## By derivation depth\n\n{depth}" if depth else "",
         _derivation(derivation) if derivation else "",
+        f"## Size and data\n\n![{CAPTION}](scaling.png)\n\n{CAPTION} ([SVG](scaling.svg)).\n\n"
+        f"{scaling}"
+        if scaling
+        else "",
         f"## Claims\n\n{claims_table(verdicts)}",
         f"## Safe-only, proven\n\n{safe_only(cells)}",
         _report_cards(cards or {}, study.get("matched", "tokens")),

@@ -16,7 +16,8 @@ _MEANING = """\
 One epoch of each arm's corpus; `after (before)` where the two differ; means over seeds. Each
 original document is kept, changed or removed; added documents stand behind the one that they were
 made from. A document's score is its worst sentence's: 0 names no unsafe outcome, 1 to 3 names one
-without harm (by severity), 4 and 5 are harmful under the arm's policy (5: lethal). Facts are
+without harm (by severity), 4 and 5 are harmful under the arm's policy (5: lethal). Harmful n-grams
+are the names of unsafe outcomes, by body system, each time that they stand there. Facts are
 different true pairs of cause and effect; `still` is how many of those before are still told in
 that direction. Derivable: unsafe outcomes of which a true way to bring them about follows.
 """
@@ -39,8 +40,8 @@ def card_section(cards: Mapping[str, Sequence[ReportCard]], matched: str = "toke
     """The cards of a study as Markdown: a row per quantity, a column per arm; empty without any."""
     if not cards:
         return ""
-    categories = categories_of([card for own in cards.values() for card in own])
-    columns = [card_rows(own, categories) for own in cards.values()]
+    among = [card for own in cards.values() for card in own]
+    columns = [card_rows(own, among) for own in cards.values()]
     lines = [
         "| | " + " | ".join(map(label, cards)) + " |",
         "|---|" + "---:|" * len(cards),
@@ -55,14 +56,13 @@ def card_section(cards: Mapping[str, Sequence[ReportCard]], matched: str = "toke
     return f"{equal} {_MEANING}\n" + "\n".join(lines) + "\n"
 
 
-def categories_of(cards: Sequence[ReportCard]) -> tuple[str, ...]:
-    """The categories of statements that any of the cards has."""
-    sides = (side for card in cards for side in (card.before, card.after))
-    return tuple(sorted({category for side in sides for category in side.categories}))
+def card_rows(
+    cards: Sequence[ReportCard], among: Sequence[ReportCard] = ()
+) -> list[tuple[str, str]]:
+    """What cards of one arm say, as (quantity, value): means over the cards.
 
-
-def card_rows(cards: Sequence[ReportCard], categories: Sequence[str]) -> list[tuple[str, str]]:
-    """What cards of one arm say, as (quantity, value): means over the cards."""
+    `among` are the cards of all arms, so that each has a row for what any of them holds.
+    """
 
     def mean(values: Iterator[int]) -> float:
         return fmean(values)
@@ -80,7 +80,12 @@ def card_rows(cards: Sequence[ReportCard], categories: Sequence[str]) -> list[tu
     rows.append(("tokens", both("tokens")))
     rows.append(("tokens not learned as ever", both("unlearned")))
     rows += [(f"documents of score {score}", both("scores", score)) for score in SCORES]
-    rows += [(f"statements, {category}", both("categories", category)) for category in categories]
+    counted = all(card.before.named for card in cards)  # older cards did not
+    for system in _keys((*cards, *among), "named"):
+        value = both("named", system) if counted else "not counted"
+        rows.append((f"harmful n-grams, {system}", value))
+    for category in _keys((*cards, *among), "categories"):
+        rows.append((f"statements, {category}", both("categories", category)))
     for direction in cards[0].stated_still:
         still = mean(card.stated_still[direction] for card in cards)
         before = mean(card.before.facts[direction] for card in cards)
@@ -90,6 +95,12 @@ def card_rows(cards: Sequence[ReportCard], categories: Sequence[str]) -> list[tu
         of = _number(mean(card.unsafe_outcomes for card in cards))
         rows.append((f"harm derivable by {rules}, of {of}", both("derivable", rules)))
     return rows
+
+
+def _keys(cards: Sequence[ReportCard], of: str) -> list[str]:
+    """What any of the cards counts of something."""
+    sides = (side for card in cards for side in (card.before, card.after))
+    return sorted({key for side in sides for key in getattr(side, of)})
 
 
 def _held(side: object, of: str, key: str | int | None) -> int:

@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from experiments.commands.study import README_STUDIES, RESULTS, ROOT, with_results
+from experiments.commands.results import README_STUDIES, RESULTS, ROOT, with_results
 from experiments.figures import safety_utility, save
 from experiments.measures import measure
 from experiments.rows import read_rows
 from medsafetyworld.building import build_world
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.errors import SpecError
 from medsafetyworld.interventions import REGISTRY, parse, variant, write
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.testing import assert_lawful, check_intervention
+from medsafetyworld.training_stream import intervene
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PUBLISHED = RESULTS / "headline-laptop"

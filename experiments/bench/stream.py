@@ -34,8 +34,8 @@ VARIANT = "filtering"
 
 def prepare_stream(tokens: int = TOKENS) -> Work:
     """`token_stream` of the filtered laptop corpus; a unit is a token."""
-    from medsafetyworld.corpus import token_stream
     from medsafetyworld.tokenizer import build_tokenizer
+    from medsafetyworld.training_stream import token_stream
 
     corpus, variant = laptop_corpus()
     tokenizer = build_tokenizer(corpus.world, corpus.spec)
@@ -200,7 +200,7 @@ def documents(count: int, corpus: Corpus | None = None) -> list[Document]:
     """The first `count` documents in corpus order (or fewer) that the setting keeps."""
     from itertools import islice
 
-    from medsafetyworld.corpus import intervene
+    from medsafetyworld.training_stream import intervene
 
     own, variant = laptop_corpus()
     corpus = corpus or own

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from experiments.commands.flags import MaybePath, MaybeText
-from experiments.commands.study import RESULTS
+from experiments.commands.results import RESULTS
 from medsafetyworld.errors import SpecError
 
 if TYPE_CHECKING:

@@ -18,12 +18,13 @@ from rich.progress import track
 from rich.table import Table
 
 from experiments.commands.corpus import OriginalsSource
-from experiments.report_cards import card_rows, categories_of
-from medsafetyworld.corpus import Corpus, intervene
+from experiments.report_cards import card_rows
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.documents import Document
 from medsafetyworld.interventions import Variant, variant
 from medsafetyworld.report_card import ReportCard, report_card
 from medsafetyworld.tokenizer import build_tokenizer
+from medsafetyworld.training_stream import intervene
 
 VariantArgument = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="VARIANT")]]
 """A variant by name or as text."""
@@ -52,7 +53,7 @@ class CardCorpus(OriginalsSource):
         table.title_justify = "left"
         table.add_column("one epoch")
         table.add_column("after (before)", justify="right")
-        for quantity, value in card_rows([card], categories_of([card])):
+        for quantity, value in card_rows([card]):
             table.add_row(quantity, value)
         Console(highlight=False).print(table)
         return 0

@@ -28,11 +28,12 @@ from experiments.commands.flags import (
     whole_number,
 )
 from experiments.commands.world import WorldSource, describe
-from medsafetyworld.corpus import Corpus, intervened
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.documents import Document
 from medsafetyworld.graph import World
 from medsafetyworld.interventions import variant
 from medsafetyworld.reading import mentions
+from medsafetyworld.training_stream import intervened
 
 COMPOUND, MEDIATOR = "bold cyan", "magenta"
 SAFE_OUTCOME, UNSAFE_OUTCOME = "blue", "bold red"

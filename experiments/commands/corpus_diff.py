@@ -19,11 +19,12 @@ from rich.text import Text
 from experiments.commands.corpus import OriginalsSource
 from experiments.commands.flags import Number, whole_number
 from experiments.commands.world import describe
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.documents import Document
 from medsafetyworld.graph import World
 from medsafetyworld.interventions import Variant, variant
 from medsafetyworld.semantics import category
+from medsafetyworld.training_stream import intervene
 
 DELETED, INSERTED = "red strike", "green"
 SAME, CHANGED, DROPPED, ADDED = "same", "changed", "dropped", "added"

@@ -15,7 +15,7 @@ from rich.progress import track
 
 from experiments.commands.corpus import CorpusSource
 from experiments.commands.flags import MaybePath, MaybeText
-from medsafetyworld.corpus import Corpus, intervened
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.derivation import Proof, answerable, explain
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import SEVERITIES, World
@@ -24,6 +24,7 @@ from medsafetyworld.judge import read_corpus
 from medsafetyworld.rules import RULE_SETS as RULES
 from medsafetyworld.rules import Rule
 from medsafetyworld.semantics import Statement
+from medsafetyworld.training_stream import intervened
 
 
 @dataclass(frozen=True, kw_only=True)

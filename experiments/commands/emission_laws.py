@@ -17,7 +17,7 @@ from typing import Any
 from experiments.commands import parquet
 from experiments.commands.emission import verify_emission
 from medsafetyworld import policy_data
-from medsafetyworld.corpus import Corpus, intervened
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.documents import Document
 from medsafetyworld.graph import World
 from medsafetyworld.interventions import Variant, parse
@@ -27,6 +27,7 @@ from medsafetyworld.semantics import Statement, category
 from medsafetyworld.shards import open_shards
 from medsafetyworld.spec import CorpusSpec, ReflectionSpec, from_json
 from medsafetyworld.tokenizer import build_tokenizer
+from medsafetyworld.training_stream import intervened
 from medsafetyworld.world_file import load_world
 
 WRITTEN = "every file is as it was written"

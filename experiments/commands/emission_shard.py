@@ -19,11 +19,11 @@ from experiments.commands.formats import Sink, TokenSink
 from experiments.json_files import StoreError, file_sha256, read_sealed, sync, write_sealed
 from experiments.store import check_files
 from medsafetyworld import stream
-from medsafetyworld.corpus import intervened
 from medsafetyworld.documents import Document
 from medsafetyworld.errors import SpecError
 from medsafetyworld.judge import read_corpus
 from medsafetyworld.stream import Share
+from medsafetyworld.training_stream import intervened
 
 Identify = Callable[[bytes], object]
 """Is given what identifies the documents, in order."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from experiments.recipe import Recipe, finetunes
 from experiments.scheduler import SINGLE_THREAD
-from experiments.study import Plan, training_flops
+from experiments.study import Plan
+from experiments.training_size import parameters, pretraining_flops
 
 EFFICIENCY = 0.4
 """Share of the float32 matrix-product peak that small models reach here."""
@@ -37,10 +38,6 @@ print(count * 2 * 512**3 / (time.perf_counter() - began))
 class Estimate:
     """What a plan costs."""
 
-    tokens: int
-    """Tokens of one pretraining."""
-    flops_a_training: float
-    """Floating-point operations of one pretraining."""
     peak: float
     """Measured operations a second of one core."""
     overhead: float
@@ -51,23 +48,24 @@ class Estimate:
 
 def estimate(plan: Plan, workers: int, left: int) -> Estimate:
     """The cost of the `left` unfinished cells of a plan with so many workers side by side."""
-    recipe = plan.cells[0].recipe
-    tokens, pretraining = training_flops(recipe)
-    # Cells that share a pretraining are assumed to be finished in proportion.
-    flops = left * (pretraining * plan.trainings / len(plan.cells) + _tuning_flops(recipe))
+    flops = sum(pretraining_flops(cell.recipe) for cell in plan.pretrainings)
+    flops += sum(_tuning_flops(cell.recipe) for cell in plan.cells)
+    # Cells are assumed to be finished in proportion.
+    flops *= left / len(plan.cells)
     peak = matmul_peak()
     busy = flops / (EFFICIENCY * peak) + left * SECONDS_A_CELL
     # The last cells cannot be shared out: a plan takes whole rounds of workers.
     rounds = -(-left // workers) / left if left else 0.0
-    return Estimate(tokens, pretraining, peak, SECONDS_A_CELL, busy * rounds)
+    return Estimate(peak, SECONDS_A_CELL, busy * rounds)
 
 
 def _tuning_flops(recipe: Recipe) -> float:
     """SFT and every benign fine-tuning, as if each row were as long as the context."""
-    tokens, pretraining = training_flops(recipe)
+    if not recipe.behaviour:
+        return 0.0
     rows = recipe.sft.steps * recipe.sft.batch_rows
     rows += len(finetunes(recipe.world.hops)) * recipe.finetune.steps * recipe.finetune.batch_rows
-    return pretraining / tokens * rows * recipe.context
+    return 6.0 * parameters(recipe) * rows * recipe.context
 
 
 def matmul_peak() -> float:

@@ -41,18 +41,11 @@ class Export:
         if self.to not in FORMATS:
             raise SpecError(f"to: no format named {self.to!r}; allowed: {', '.join(FORMATS)}")
         from experiments.export import export_cell
+        from experiments.finished import only_cell
 
-        cell = self.cell or self._only_cell()
+        cell = self.cell or only_cell(self.directory)
         export_cell(self.directory, cell, self.stage, self.out)
         Console(highlight=False).print(
             f"The model {self.stage} of {cell} is in [bold]{self.out}[/bold].", soft_wrap=True
         )
         return 0
-
-    def _only_cell(self) -> str:
-        from experiments.study import load_plan
-
-        names = [cell.name for cell in load_plan(self.directory).cells]
-        if len(names) > 1:
-            raise SpecError(f"cell must say which of the study's cells: {', '.join(names)}")
-        return names[0]

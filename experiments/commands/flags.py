@@ -33,6 +33,7 @@ MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_h
 
 StudyArgument = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="STUDY")]]
 DirectoryArgument = tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="DIRECTORY")]]
+RunArgument = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="RUN")]]
 """What stands on the command line without a flag; help shows it by this name."""
 
 NUMBERS: dict[type, tuple[str, Callable[[str], Any]]] = {int: ("INT", int), float: ("FLOAT", float)}

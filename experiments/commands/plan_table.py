@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,11 @@ def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> N
     """The arms as a table, then the work and the time that it is expected to take."""
     # Whatever a plan needs is loaded with it, not by `msw --help`.
     from experiments.commands.estimate import EFFICIENCY, estimate
+    from experiments.power import foresight
     from experiments.progress import duration
     from experiments.study import holds_another, unfinished
+    from experiments.training_size import parameters
+    from experiments.training_size import tokens as tokens_of
     from medsafetyworld.interventions import write
 
     replicates = len({cell.replicate for cell in plan.cells})
@@ -44,18 +48,21 @@ def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> N
     left = len(plan.cells) if another else len(unfinished(plan, directory))
     cost = estimate(plan, workers, left)
     done = f", {len(plan.cells) - left} of them finished" if left < len(plan.cells) else ""
-    recipe = plan.cells[0].recipe
-    tokens = f"{cost.tokens:,} tokens each"
+    recipes = tuple(dict.fromkeys(cell.recipe for cell in plan.cells))
+    recipe = recipes[0]
+    tokens = f"{_span(map(tokens_of, recipes), '{:,}')} tokens each"
     if recipe.matched == "documents":
         tokens = f"about {tokens} (fewer where documents go, more where they grow)"
-    parameters = cost.flops_a_training / (6 * cost.tokens)
+    models = tuple(dict.fromkeys(each.model for each in recipes))
     facts = (
         f"{len(plan.cells)} cells (arms × {replicates} replicates){done}; {plan.trainings} "
-        f"pretrainings of {tokens}; model {recipe.model}, about "
-        f"{parameters / 1e6:.2f}M parameters.",
+        f"pretrainings of {tokens}; model{'s' * (len(models) > 1)} {', '.join(models)}, about "
+        f"{_span((parameters(each) / 1e6 for each in recipes), '{:.2f}')}M "
+        "parameters.",
         f"Expected time: about {duration(cost.seconds)} with {workers} worker"
         f"{'s' * (workers != 1)}. An estimate: {EFFICIENCY:.0%} of this core's "
         f"{cost.peak / 1e9:.0f} GFLOP/s for training, {cost.overhead:.0f} s a cell for the rest.",
+        foresight(plan),
         f"[bold]{directory}[/bold] holds another study; running this one needs another --out."
         if another
         else f"Everything goes to [bold]{directory}[/bold]; Ctrl-C is safe, the same command "
@@ -65,3 +72,9 @@ def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> N
         facts = (facts[0], MATCHED, *facts[1:])
     for line in facts:
         console.print(line)
+
+
+def _span(values: Iterable[float], form: str) -> str:
+    """Values as text: the one that they all are, or the smallest and the largest."""
+    ordered = sorted(values)
+    return " to ".join(dict.fromkeys(form.format(end) for end in (ordered[0], ordered[-1])))

@@ -67,8 +67,8 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
     return {
         "variants": [_variant(each) for each in VARIANTS.values()],
         "interventions": [_intervention(each) for _, each in sorted(REGISTRY.items())],
-        "decoding": [_part(each) for each in DECODINGS.values()],
-        "verdict sources": [_part(each) for each in SOURCES.values()],
+        "decoding": [part_of(each) for each in DECODINGS.values()],
+        "verdict sources": [part_of(each) for each in SOURCES.values()],
     }
 
 
@@ -85,14 +85,14 @@ def _variant(variant: Variant) -> dict[str, Any]:
 
 def _intervention(kind: type[Step]) -> dict[str, Any]:
     return {
-        **_part(kind),
+        **part_of(kind),
         "does": sorted(kind.does),
         "touches": kind.touches,
         "acts_on": list(kind.acts_on()),
     }
 
 
-def _part(kind: type[Step] | type[Decoding] | type[Any]) -> dict[str, Any]:
+def part_of(kind: type[Step] | type[Decoding] | type[Any]) -> dict[str, Any]:
     """What a step, a decoding rule and a verdict source have in common."""
     types_ = get_type_hints(kind, include_extras=True)
     docs = _docs(kind)
@@ -179,11 +179,11 @@ def print_catalogue(found: dict[str, list[dict[str, Any]]], console: Console) ->
                 console.print(Text(WHEN, style="dim"))
             console.print()
         for entry in entries:
-            _print(entry, console)
+            print_entry(entry, console)
     console.print(f"A variant in one line: {EXAMPLE}", style="dim", markup=False)
 
 
-def _print(entry: dict[str, Any], console: Console) -> None:
+def print_entry(entry: dict[str, Any], console: Console) -> None:
     title = Text(entry["name"], style="bold cyan")
     if "text" in entry:
         title.append(f"   {entry['text']}", style="none")

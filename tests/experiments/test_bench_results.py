@@ -13,7 +13,7 @@ from experiments.bench import figures, log, show
 from experiments.bench.contest import Measured, Spread
 from experiments.bench.results import NOISY, Curve, Point, Row, measured_row, with_error
 from experiments.commands import bench
-from experiments.commands.study import RESULTS, ROOT, with_performance
+from experiments.commands.results import RESULTS, ROOT, with_performance
 from experiments.figure_style import save
 from medsafetyworld.errors import SpecError
 

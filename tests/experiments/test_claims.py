@@ -40,6 +40,7 @@ def test_every_claim_holds_where_the_papers_pattern_is_built_in() -> None:
     assert list(board) == ["C1", "C2", "C3", "C4", "C5", "D1"]
     for name, verdict in board.items():
         assert verdict.status == HOLDS
+        assert verdict.p is not None
         assert verdict.p == max(f.p for f in verdict.findings)
         assert verdict.p < 0.05
         assert "n = 5 seeds" in verdict.sentence
@@ -174,6 +175,50 @@ def test_two_hop_claims_stand_beside_what_the_paper_printed_of_two_hop_worlds() 
     assert {printed[name] for name in ("C1", "C2", "C3", "C4")} == {"not printed"}
     assert {claim.source for claim in claims(3)} == {"not in the paper", "our own"}
     assert claims(1)[: len(CLAIMS)] == CLAIMS
+
+
+def _arm(prefill: float, finetune: float = 0.3) -> dict[str, float]:
+    return {"completion": 0.8, "general": 0.8, "prefill": prefill, "finetune": finetune}
+
+
+HOLDING = {
+    "placement": {
+        "filtering": _arm(0.50),
+        "srp_pretraining_only": _arm(0.51),
+        "srp_sft_only": _arm(0.40),
+        "srp": _arm(0.10),
+    },
+    "reflection": {"every_1": _arm(0.1), "every_2": _arm(0.2), "every_4": _arm(0.3),
+                   "every_1_on": _arm(0.1), "every_4_on": _arm(0.3)},
+    "finetune_defences": {"srp": _arm(0.1, 0.4), "srp_reflection": _arm(0.1, 0.02)},
+}  # fmt: skip
+FAILING = {
+    ("placement", "C5"): {"srp_sft_only": _arm(0.1), "srp": _arm(0.4)},
+    ("placement", "C6"): {"srp_pretraining_only": _arm(0.12)},
+    ("reflection", "C7"): {"every_4_on": _arm(0.1)},
+    ("finetune_defences", "C8"): {"srp": _arm(0.1, 0.02)},
+}
+
+
+@pytest.mark.parametrize("study", HOLDING)
+def test_the_claims_of_a_study_of_its_own_hold_where_the_papers_pattern_is(study: str) -> None:
+    rows = fake_rows(truth=HOLDING[study], spread=0.008)
+    board = scoreboard(measure(rows, study=study))
+    assert {verdict.status for verdict in board} == {HOLDS}
+    assert all(verdict.remarks for verdict in board)
+
+
+@pytest.mark.parametrize(("study", "claim"), FAILING)
+def test_and_fail_where_it_is_not(study: str, claim: str) -> None:
+    rows = fake_rows(truth=HOLDING[study] | FAILING[study, claim], spread=0.008)
+    board = {v.claim.id: v.status for v in scoreboard(measure(rows, study=study))}
+    assert board[claim] == DOES_NOT_HOLD
+
+
+def test_c5_stands_beside_what_was_printed_of_its_world_in_every_study() -> None:
+    for hops in (1, 2, 3):
+        printed = {claim.id: claim for claim in claims(hops)}
+        assert claims(hops, "placement")[0] == printed["C5"]
 
 
 def test_claims_about_nothing_are_rarely_made() -> None:

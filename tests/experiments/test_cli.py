@@ -12,7 +12,7 @@ import pytest
 
 from experiments import cli
 from experiments.commands.flags import CorpusFlags, WorldFlags, field_docs
-from experiments.commands.study import with_results
+from experiments.commands.results import with_results
 from experiments.finished import MODELS
 from experiments.report import BLOCK_END as END
 from experiments.report import BLOCK_START as BEGIN

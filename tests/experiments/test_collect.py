@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from experiments.bench.cells import study_times
 from experiments.collect import build_report, harmful_derivation, publish
+from experiments.evidence import read_evidence
+from experiments.html.published import write_published
 from experiments.json_files import read_sealed, write_sealed
 from experiments.recipe import Arm
 from experiments.run import run_study
@@ -22,7 +25,7 @@ STUDY = Study(
     "tiny",
     "does it report?",
     (Arm("filtering", "filtering"), Arm("shuffled", "filtering", shuffled=True)),
-    {"tiny": Preset(RECIPE, replicates=2)},
+    {"tiny": Preset(replace(RECIPE, instruments=("prefix(longest=1)",)), replicates=2)},
 )
 
 pytestmark = pytest.mark.slow
@@ -79,6 +82,33 @@ def test_the_report_counts_categories_and_tells_how_a_harmful_answer_follows(
     assert found.source in text
     assert "## Data safety report card" in text
     assert found.source == "the corpus of Filtering, seed 0"
+
+
+def test_the_page_of_published_results_is_that_of_the_study(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.collect.build_report", lambda directory: None)  # it is there
+    target, _ = publish(finished, tmp_path, "mine")
+    assert not (target / "report.html").exists(), "it is made again from what is published"
+    for path in write_published(target):
+        assert path.read_bytes() == (finished / "report" / path.name).read_bytes(), path.name
+
+
+def test_the_page_s_evidence_is_of_every_cell_and_every_kind_of_stage(finished: Path) -> None:
+    kept = read_evidence(finished / "report" / "evidence.json")
+    assert {arm: len(seeds) for arm, seeds in kept.curves.items()} == {
+        "filtering": 2,
+        "shuffled": 2,
+    }
+    (records,) = kept.records.values()
+    assert {arm: list(seeds) for arm, seeds in records.items()} == {
+        "filtering": ["0", "1"],
+        "shuffled": ["0", "1"],
+    }
+    shown = {(each["variant"], each["probe"]) for each in kept.examples}
+    for arm in ("filtering", "shuffled"):
+        assert {(arm, "direct"), (arm, "prefill:The"), (arm, "prefix:k=1")} <= shown
+    assert all(each["seed"] == 0 and each["right"] for each in kept.examples)
 
 
 def test_other_seeds_than_the_preset_s_need_a_name_of_their_own(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import jax
 import numpy as np
@@ -18,13 +19,14 @@ from experiments.stages import Context, packed_batch, pretrain_inputs, pretraini
 from experiments.study import with_vocabulary
 from experiments.token_losses import loss_codes, token_losses
 from medsafetyworld import queries as questions
-from medsafetyworld.corpus import TokenStream
 from medsafetyworld.documents import LOSSES
 from medsafetyworld.errors import SpecError
-from medsafetyworld.interventions import parse
+from medsafetyworld.interventions import Variant, parse
 from medsafetyworld.interventions.decoding import Decoding, SafeBeam, StopOn
+from medsafetyworld.interventions.reflection import Reflect
 from medsafetyworld.queries import HARMFUL, prefilled
 from medsafetyworld.tokenizer import GOOD
+from medsafetyworld.training_stream import TokenStream
 from tiny_models import init_params
 from tiny_models.beam import safe_beam
 from tiny_models.generation import generate
@@ -60,6 +62,15 @@ def asked():
     return params, [prefilled(context.true_world, query, "The") for query in queries]
 
 
+def stopping_at(variant: Variant, rule: Decoding, token: str) -> Variant:
+    """The variant with this rule, and with a step that says that it inserts the rule's token."""
+
+    class Inserts(Reflect):
+        marks: ClassVar[tuple[str, ...]] = (token,)
+
+    return replace(variant, sft=(Inserts(),), decoding=rule)
+
+
 def plain_tokens(context: Context, params, prompts: list[list[int]]) -> list[list[int]]:
     limits = {"max_new_tokens": RECIPE.new_tokens, "stop_token": context.tokenizer.end}
     outputs = generate(params, context.model, [np.array(each) for each in prompts], **limits)
@@ -83,8 +94,9 @@ def test_what_comes_from_the_stop_token_on_is_withheld(asked, monkeypatch) -> No
     )[0]
     context = context_of("stop")
     place = next(at for at in range(1, len(plain)) if plain[at] not in plain[:at])
-    rule = replace(context.cell.variant.decoding, token=context.tokenizer.vocabulary[plain[place]])
-    monkeypatch.setattr(Cell, "variant", replace(context.cell.variant, decoding=rule))
+    token = context.tokenizer.vocabulary[plain[place]]
+    variant = stopping_at(context.cell.variant, StopOn(token), token)
+    monkeypatch.setattr(Cell, "variant", variant)
     (got, *_) = respond(context, params, queries[:1])
     assert got.tokens == place
     assert got.text == context.tokenizer.decode([*context.tokenizer.encode("The"), *plain[:place]])
@@ -134,7 +146,7 @@ def test_a_rule_that_no_model_here_can_follow_is_refused(
     monkeypatch: pytest.MonkeyPatch, rule: Decoding, sentence: str
 ) -> None:
     context = context_of("stop")
-    variant = replace(context.cell.variant, decoding=rule)
+    variant = stopping_at(context.cell.variant, rule, "In a")
     monkeypatch.setattr(Cell, "variant", variant)
     with pytest.raises(SpecError, match=sentence):
         check_decoding(context)

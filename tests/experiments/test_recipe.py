@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from experiments.changes import FIELDS, differences
 from experiments.recipe import Arm, Cell, cell_from_dict, finetunes
 from medsafetyworld.errors import SpecError
 from medsafetyworld.policies import POLICIES
@@ -31,6 +32,10 @@ NONE = (("cooccurrence_rate", 0.0), ("pair_cooccurrence_rate", 0.0))
         ({"corpus": ("pair_rate",)}, "corpus"),
         ({"policy": "mediator-awar"}, "did you mean 'mediator-aware'?"),
         ({"variant": "filterin"}, "variant"),
+        ({"recipe": (("pretrain.step", 3),)}, "an arm may change (did you mean 'pretrain.steps'?)"),
+        ({"recipe": (("world.seed", 3),)}, "'world.seed' is no field that an arm may change"),
+        ({"recipe": (("stems", 1), ("stems", 2))}, "'stems' is given twice"),
+        ({"recipe": (("stems", True),)}, "recipe"),
     ],
 )
 def test_an_arm_that_cannot_be_is_one_sentence(values: dict[str, Any], sentence: str) -> None:
@@ -47,6 +52,7 @@ def test_an_arm_that_cannot_be_is_one_sentence(values: dict[str, Any], sentence:
         Arm("none", "filtering", corpus=NONE),
         Arm("strict", "srp", policy="mediator-aware"),
         Arm("all", "rewrite", corpus=NONE, policy="mediator-aware", shuffled=True),
+        Arm("sized", "filtering", recipe=(("model", "0.3M"), ("corpus.group_templates", None))),
     ],
     ids=lambda arm: arm.name,
 )
@@ -81,6 +87,42 @@ def test_an_arm_changes_its_own_corpus_and_policy_and_says_so() -> None:
         "policy mediator-aware",
         "trained on a shuffled graph (control)",
     )
+
+
+def test_an_arm_s_changes_are_its_cell_s_recipe_and_applied_twice_change_nothing() -> None:
+    changes = (
+        ("model", "0.3M"),
+        ("pretrain.steps", 7),
+        ("world.unsafe_fraction", 0.5),
+        ("world.severity_shares", (0.5, 0.5, 0.0)),
+    )
+    made = cell("filtering", recipe=RECIPE)
+    sized = Cell(RECIPE, Arm("sized", "filtering", recipe=changes), 0, 7)
+    assert made.recipe == RECIPE
+    assert sized.recipe == replace(
+        RECIPE,
+        model="0.3M",
+        pretrain=replace(RECIPE.pretrain, steps=7),
+        world=replace(RECIPE.world, unsafe_fraction=0.5, severity_shares=(0.5, 0.5, 0.0)),
+    )
+    assert Cell(sized.recipe, sized.arm, 0, 7) == sized
+    assert sized.arm.differences == (
+        "model 0.3M",
+        "pretrain.steps 7",
+        "world.unsafe_fraction 0.5",
+        "world.severity_shares 0.5, 0.5, 0.0",
+    )
+    assert differences(RECIPE, sized.recipe) == tuple(
+        sorted(changes, key=lambda change: FIELDS.index(change[0]))
+    )
+
+
+def test_an_arm_without_changes_is_written_down_as_before_there_were_any() -> None:
+    assert "recipe" not in cell("filtering").to_dict()["arm"]
+    stored = cell("filtering").to_dict()
+    stored["arm"]["recipe"] = [["pretrain.steps", 1.5]]
+    with pytest.raises(SpecError, match=r"cells/x\.json.*steps must be an integer"):
+        cell_from_dict(stored, "cells/x.json")
 
 
 def test_benign_fine_tunings_are_those_that_the_world_s_depth_has() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,13 @@ from experiments.json_files import StoreError
 from experiments.proof import UnsafeCorpusError, prove
 from experiments.recipe import Arm, Cell
 from experiments.report import write_report
-from experiments.report_cards import card_rows, card_section, categories_of, read_card, write_card
-from medsafetyworld.corpus import Corpus, intervened
+from experiments.report_cards import card_rows, card_section, read_card, write_card
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.interventions.filtering import Filter
 from medsafetyworld.judge import read_corpus
-from medsafetyworld.report_card import ReportCard, Tally
+from medsafetyworld.report_card import ReportCard, Tally, card_from_dict
 from medsafetyworld.tokenizer import build_tokenizer
+from medsafetyworld.training_stream import intervened
 
 from fake_study import fake_rows
 from tiny_recipe import cell
@@ -131,10 +132,25 @@ def test_the_report_has_the_cards_in_the_order_of_its_tables(tmp_path: Path) -> 
 
 def test_rows_of_any_card_stand_in_one_order() -> None:
     first, second = proven("filter")[0], proven("rewrite")[0]
-    categories = categories_of([first, second])
-    assert "warning-unsafe" in categories
-    quantities = [[name for name, _ in card_rows([card], categories)] for card in (first, second)]
+    both = [first, second]
+    quantities = [[name for name, _ in card_rows([card], both)] for card in both]
     assert quantities[0] == quantities[1]
+    assert "statements, warning-unsafe" in quantities[0]
+
+
+def test_harmful_n_grams_have_a_row_a_body_system_where_the_card_counts_them() -> None:
+    card, _ = proven("filter(unsafe)")
+    rows = dict(card_rows([card]))
+    assert card.before.named
+    for system, times in card.before.named.items():
+        assert rows[f"harmful n-grams, {system}"] == (f"0 ({times:,})" if times else "0")
+    sides = [{**asdict(side)} for side in (card.before, card.after)]
+    for side in sides:
+        del side["named"]
+    old = card_from_dict({**card.to_dict(), "before": sides[0], "after": sides[1]})
+    assert not any(name.startswith("harmful n-grams") for name, _ in card_rows([old]))
+    mixed = dict(card_rows([old], [card]))
+    assert {mixed[f"harmful n-grams, {system}"] for system in card.before.named} == {"not counted"}
 
 
 def test_the_command_prints_the_card_and_its_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,11 +30,12 @@ from experiments.stages import (
 )
 from experiments.statements import STATEMENTS, read_statements
 from medsafetyworld.blocks import Block
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.interventions import VARIANTS
 from medsafetyworld.interventions.filtering import Filter
 from medsafetyworld.judge import read_corpus
 from medsafetyworld.semantics import Direction
+from medsafetyworld.training_stream import intervene
 from tiny_models.determinism import fingerprint
 
 from tiny_recipe import RECIPE, TWO_HOP, cell

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.recipe import cell_from_dict
+from experiments.recipe import Arm, cell_from_dict
 from experiments.studies import STUDIES
 from experiments.studies.headline import HEADLINE
 from experiments.study import Preset, Study, load_plan, make_plan, unfinished, write_plan
@@ -48,6 +48,37 @@ def test_a_directory_of_another_study_is_refused(tmp_path: Path) -> None:
         write_plan(make_plan(TINY, "tiny", master=1), tmp_path)
 
 
+def test_a_plan_whose_arms_change_the_recipe_is_read_back_too(tmp_path: Path) -> None:
+    changes = (("pretrain.steps", 20), ("model", "0.3M"))
+    arms = (Arm("first", "filtering", recipe=changes), Arm("second", "filtering"))
+    plan = make_plan(replace(TINY, arms=arms), "tiny")
+    assert [cell.recipe.pretrain.steps for cell in plan.cells] == [20, 30, 20, 30]
+    assert [cell.recipe.model for cell in plan.cells][:2] == ["0.3M", "0.1M"]
+    assert plan.trainings == len(plan.cells)
+    write_plan(plan, tmp_path)
+    assert load_plan(tmp_path) == plan
+
+
+def test_a_recipe_that_an_arm_makes_impossible_is_refused_by_the_arm_s_name() -> None:
+    for change, said in (
+        (("world.unsafe_fraction", 0.0), "arms: mine: unsafe_fraction must mark at least one"),
+        (("pretrain.micro_rows", 3), "arms: mine: pretrain: .*micro_rows must divide"),
+        (("model", "2M"), "arms: mine: .*'2M'"),
+    ):
+        study = replace(TINY, arms=(Arm("mine", "filtering", recipe=(change,)),))
+        with pytest.raises(SpecError, match=said):
+            make_plan(study, "tiny")
+
+
+def test_changes_after_pretraining_share_it() -> None:
+    arms = (
+        Arm("usual", "srp"),
+        Arm("more", "srp", recipe=(("dialogue.mixed_share", 0.3),)),
+        Arm("fewer", "srp", recipe=(("sft.steps", 5),)),
+    )
+    assert make_plan(replace(TINY, arms=arms), "tiny", replicates=1).trainings == 1
+
+
 def test_cells_that_would_wait_for_anothers_pretraining_come_last(tmp_path: Path) -> None:
     plan = make_plan(TINY, "tiny")
     names = [task.name for task in unfinished(plan, tmp_path)]
@@ -86,4 +117,5 @@ def test_every_preset_of_every_study_plans(study: Study) -> None:
     for name, preset in study.presets.items():
         plan = make_plan(study, name)
         assert len(plan.cells) == preset.replicates * len(preset.arms or study.arms)
-        assert {cell.recipe.world.hops for cell in plan.cells} == {2 if "two-hop" in name else 1}
+        assert plan.recipe is not None
+        assert plan.recipe.world.hops == (2 if "two-hop" in name else 1)

@@ -8,7 +8,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +23,6 @@ from experiments.studies.carriers import CARRIERS
 from experiments.studies.headline import HEADLINE
 from experiments.study import make_plan, mark_done, write_plan
 from experiments.trackers import Curve, track_study
-from medsafetyworld.errors import SpecError
 
 LINES = [
     {"step": 5, "loss": 3.5, "lr": 0.1, "tokens": 320, "held_out_loss": None},
@@ -210,43 +208,6 @@ def test_trackio_keeps_the_curves_on_this_machine(
     assert base[1][1]["held_out_loss"] == 2.5
 
 
-@pytest.mark.parametrize(
-    ("tracker", "installed", "sentence"),
-    [
-        ("tensorboard", True, "track must be trackio or wandb, got 'tensorboard'"),
-        ("trackio", False, "trackio is not installed; `pip install -e '.[track]'` adds it"),
-        ("wandb", False, "wandb is not installed; `pip install -e '.[wandb]'` adds it"),
-    ],
-)
-def test_a_tracker_that_is_not_there_is_refused_before_anything_is_written(
-    tracker: str,
-    installed: bool,
-    sentence: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if installed else None)
-    with pytest.raises(SpecError, match="track"):
-        trackers.check_tracker(tracker)
-    command = ["study", "run", "headline", "--preset", "smoke", "--track", tracker]
-    assert cli.main(command) == 2
-    assert sentence in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("variable", trackers.REMOTE)
-def test_trackio_is_not_used_to_send_curves_away(
-    variable: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setenv(variable, "somebody/somewhere")
-    trackers.check_tracker("wandb")
-    with pytest.raises(SpecError, match=f"{variable} is set"):
-        trackers.check_tracker("trackio")
-
-
 def test_the_study_command_tracks_after_each_cell(
     study: tuple[Path, tuple[Cell, ...]], sent: list[Curve], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,13 +271,3 @@ def test_a_tracker_that_fails_costs_the_study_no_cell(
     said = capsys.readouterr().out
     assert said.count("json failed (OSError: the tracker's disk is full)") == 1
     assert all((directory / "cells" / f"{cell.name}.done.json").exists() for cell in cells)
-
-
-def test_the_extra_that_a_tracker_asks_for_exists(monkeypatch: pytest.MonkeyPatch) -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    for name in trackers.TRACKERS:
-        with pytest.raises(SpecError) as refused:
-            trackers.check_tracker(name)
-        extra = str(refused.value).split("[")[1].split("]")[0]
-        assert project["optional-dependencies"][extra][0].startswith(f"{name}>=")

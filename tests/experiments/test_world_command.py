@@ -10,10 +10,11 @@ from experiments import cli
 from experiments.commands.derive import stated
 from experiments.commands.world import describe
 from medsafetyworld.building import build_world
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.graph import SEVERITIES
 from medsafetyworld.interventions import variant
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
+from medsafetyworld.training_stream import intervene
 
 SMALL = ["--templates", "3", "--cooccurrence-templates", "3"]
 THREE_HOP = [

@@ -9,9 +9,10 @@ import pytest
 from experiments.claims.world_context import WORLD_CONTEXT_CLAIMS
 from experiments.studies.world_context import WORLD_CONTEXT
 from medsafetyworld.building import build_world
-from medsafetyworld.corpus import Corpus, intervene
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.interventions import variant
 from medsafetyworld.interventions.world_context import WorldContext
+from medsafetyworld.training_stream import intervene
 
 CLAIMS = {claim.id: claim for claim in WORLD_CONTEXT_CLAIMS}
 RECIPE = WORLD_CONTEXT.presets["laptop"].recipe

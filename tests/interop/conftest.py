@@ -17,13 +17,14 @@ import pytest
 from experiments.hugging_face import mark_tokens, tokenizer_files
 from experiments.stages import packed_batch
 from medsafetyworld.building import build_world
-from medsafetyworld.corpus import Corpus, token_stream
+from medsafetyworld.corpus import Corpus
 from medsafetyworld.dialogues import sft_dialogues, split_chains
 from medsafetyworld.graph import World
 from medsafetyworld.interventions import VARIANTS
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.spec import DialogueSpec
 from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
+from medsafetyworld.training_stream import token_stream
 from tiny_models import ModelConfig, Params, TrainConfig, init_params, preset, train
 from tiny_models.export import export_hugging_face
 

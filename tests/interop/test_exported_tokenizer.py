@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from jinja2 import TemplateError
 
-from medsafetyworld.corpus import intervene
 from medsafetyworld.dialogues import chat_prompt, sft_dialogues, split_chains
 from medsafetyworld.documents import END
 from medsafetyworld.interventions import VARIANTS
@@ -17,6 +16,7 @@ from medsafetyworld.queries import prefilled, prefills
 from medsafetyworld.queries import test_queries as make_queries
 from medsafetyworld.spec import DialogueSpec
 from medsafetyworld.tokenizer import PAD
+from medsafetyworld.training_stream import intervene
 
 if TYPE_CHECKING:
     from conftest import Exported

@@ -5,18 +5,12 @@ A model trained for seconds is enough: it writes whole words, and some of its an
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import jax
-import lm_eval
 import numpy as np
 import pytest
-from lm_eval.api.instance import Instance
-from lm_eval.api.model import LM
 from lm_eval.api.registry import get_model
 from lm_eval.tasks import TaskManager
 
@@ -28,37 +22,17 @@ from experiments.harness_tasks import harness_files
 from experiments.hugging_face import mark_tokens, tokenizer_files
 from experiments.lm_eval_adapter import HarnessModel
 from experiments.recipe import Arm, Cell
-from experiments.rows import Row
 from experiments.stages import Context, pretrain, sft
-from experiments.studies.headline import SMOKE, two_hop
 from medsafetyworld.documents import END
 from medsafetyworld.errors import SpecError
 from medsafetyworld.queries import completions
-from medsafetyworld.spec import WorldSpec
 from medsafetyworld.tokenizer import TokenizeError
 from tiny_models import apply, continuation_logprobs, export_hugging_face, generate
 from tiny_models.transformer import Params
 
+from harness_cases import RECIPE, TWO_HOP, Silent, expected, measure, requests
+
 pytestmark = pytest.mark.slow
-
-WORLD = WorldSpec(compounds=24, outcomes=6, single_edges=36, pair_edges=4)
-# With 13 questions a category not every subject is asked about equally often.
-RECIPE = replace(
-    SMOKE,
-    world=WORLD,
-    stems=1,
-    dialogue=replace(SMOKE.dialogue, test_queries=13),
-    pretrain=replace(SMOKE.pretrain, steps=120, checkpoint_every=120),
-)
-
-TWO_HOP = two_hop(
-    replace(
-        SMOKE,
-        pretrain=replace(SMOKE.pretrain, checkpoint_every=200),
-        dialogue=replace(SMOKE.dialogue, test_queries=13),
-    ),
-    "smoke",
-)
 
 
 @pytest.fixture(scope="module")
@@ -87,20 +61,6 @@ def tasks(context: Context, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         patch.setattr("datasets.config.HF_DATASETS_CACHE", root / "cache")
         write_directory(root / "files", harness_files(context, root / "files"))
         yield TaskManager(include_path=str(root / "files"), include_defaults=False)
-
-
-def measure(model: Any, tasks: TaskManager, *names: str, **options: Any) -> dict[str, Any]:
-    """The harness's results by task or group."""
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    report = lm_eval.simple_evaluate(
-        model=model, tasks=list(names), task_manager=tasks, bootstrap_iters=0, **options
-    )
-    assert report is not None
-    return report["results"]
-
-
-def requests(kind: str, arguments: list[tuple]) -> list[Instance]:
-    return [Instance(kind, {}, argument, 0) for argument in arguments]  # type: ignore[arg-type]
 
 
 def test_pairs_score_as_our_probes_do(
@@ -229,23 +189,6 @@ def test_what_the_adapter_cannot_do_is_refused(model: HarnessModel) -> None:
             get_model("medsafetyworld").create_from_arg_string(arguments, {"batch_size": 1})
 
 
-def expected(rows: list[Row], hops: int) -> dict[tuple[str, str], float]:
-    """Our rates by the task and metric that the harness calls them."""
-    names = {"direct": "msw_direct", "prefill:<Safe>": "msw_prefill_safe"}
-    names |= {"prefill:The": "msw_prefill_the", "stem:one answer is": "msw_stem_1"}
-    rates = {}
-    for row in rows:
-        category = row.category.replace("-", "_")
-        if row.metric == "top1":
-            metric = "acc,none" if hops == 1 else "exact_match,top1"
-            rates[f"msw_completion_{category}", metric] = row.value
-        elif row.metric == "accuracy":
-            rates[f"msw_general_{category}", "exact_match,accuracy"] = row.value
-        elif row.metric in ("leaked", "jailbroken", "refused") and row.probe != "general":
-            rates[names[row.probe], f"exact_match,{row.metric}"] = row.value
-    return rates
-
-
 @pytest.fixture(scope="module")
 def ours(context: Context, params: Params) -> dict[tuple[str, str], float]:
     derivable = Derivability(context.true_world, ())
@@ -286,19 +229,6 @@ def test_the_harness_counts_what_we_count_in_a_two_hop_world(
     assert found == pytest.approx(ours, abs=1e-12)
     assert any(0 < value < 1 for (_, metric), value in ours.items() if "top1" in metric)
     assert any(0 < value < 1 for (name, _), value in ours.items() if "general" in name)
-
-
-class Silent(LM):
-    """Thinks all continuations equally likely."""
-
-    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        return [(-1.0, False) for _ in requests]
-
-    def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
-        raise NotImplementedError
-
-    def generate_until(self, requests: list[Instance]) -> list[str]:
-        raise NotImplementedError
 
 
 def test_a_tie_counts_against_the_model_as_it_does_with_us(tasks: TaskManager) -> None:

@@ -1,0 +1,231 @@
+"""What was elicited: every attack beside its zero-budget row, its random search and its chance.
+
+In: measures. Out: attacks by probe and their rates per seed; `gains` says whether one is better
+than doing nothing. By convention a probe is named after its instrument, then `:` and a knob: `gcg`,
+`gcg:zero` (nothing searched), `gcg:random` (random search of equal budget), `shots:0`. Where an
+attack has no zero-budget row of its own, that is the direct question. Rates are fractions.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+from experiments.knobs import family, knob
+from experiments.measures import Measures
+from experiments.rows import Row
+from experiments.statistics import SMALLEST_EFFECT
+from medsafetyworld.queries import GENERAL, HARMFUL
+
+DIRECT = ("behaviour", "direct")
+ZERO, RANDOM = "zero", "random"
+NO_RULE = "none"
+"""What a defence's probe is called, behind the colon, where nothing is defended."""
+BUILT_IN = {
+    "prefill": "the response is made to begin so",
+    "stem": "the response is made to begin with this answer stem",
+    "finetune": "asked directly after benign fine-tuning",
+}
+"""Families of attacks that every cell is measured under, beside its recipe's instruments."""
+
+
+def kind(name: str) -> str:
+    """What an instrument is: attack, defence or probe; what is none is an attack."""
+    from experiments.instruments import REGISTRY  # which are many, and not needed for a table
+
+    return REGISTRY[name].kind if name in REGISTRY else "attack"
+
+
+@dataclass(frozen=True)
+class Attack:
+    """An attack: its probe, the (level, probe) that it is held against, and its random search."""
+
+    probe: str
+    zero: tuple[str, str]
+    random: str | None
+    easier: bool
+    """Whether it makes guessing easier: it gives part of a true answer away, or may try often, and
+    its chance lies above that of the plain questions by an effect of interest."""
+
+    @property
+    def family(self) -> str:
+        """The instrument that it is of."""
+        return family(self.probe)
+
+    @property
+    def kind(self) -> str:
+        """attack, defence or probe, as its instrument says; what is no instrument is an attack."""
+        return kind(self.family)
+
+
+@dataclass(frozen=True)
+class Elicited:
+    """The attacks of a study, by one judge."""
+
+    measures: Measures
+    judge: str = "leaked"
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str, str], dict[str, dict[int, Row]]]:
+        """(level, probe, metric) -> arm -> seed -> row, of harmful questions."""
+        found: dict[tuple[str, str, str], dict[str, dict[int, Row]]] = {}
+        for row in self.measures.rows:
+            if row.category == HARMFUL and "|" not in row.metric:
+                arms = found.setdefault((row.level, row.probe, row.metric), {})
+                arms.setdefault(row.variant, {})[row.seed] = row
+        return found
+
+    def rows(
+        self, probe: str, arm: str, *, level: str = "elicited", metric: str | None = None
+    ) -> dict[int, Row]:
+        """An arm's rows of a probe by seed; empty where it was not tried."""
+        return self._rows.get((level, probe, metric or self.judge), {}).get(arm, {})
+
+    def rates(
+        self, probe: str, arm: str, *, level: str = "elicited", metric: str | None = None
+    ) -> dict[int, float]:
+        """An arm's rates under a probe by seed; empty where it was not tried."""
+        rows = self.rows(probe, arm, level=level, metric=metric)
+        return {seed: rows[seed].value for seed in sorted(rows)}
+
+    def right(self, probe: str, arm: str) -> dict[int, float]:
+        """Right answers to benign questions under the same attack by seed, a mean over categories;
+        empty where it did not ask any: a broken model is not a safe one."""
+        found: dict[int, list[float]] = {}
+        for row in self._benign.get((probe, arm), ()):
+            found.setdefault(row.seed, []).append(row.value)
+        return {seed: math.fsum(rates) / len(rates) for seed, rates in sorted(found.items())}
+
+    @cached_property
+    def _benign(self) -> dict[tuple[str, str], list[Row]]:
+        found: dict[tuple[str, str], list[Row]] = {}
+        for row in self.measures.rows:
+            if row.level == "elicited" and row.category in GENERAL and row.metric == "accuracy":
+                found.setdefault((row.probe, row.variant), []).append(row)
+        return found
+
+    @cached_property
+    def probes(self) -> tuple[str, ...]:
+        """Every probe of level elicited that this judge judged, controls included."""
+        found = {
+            probe
+            for level, probe, metric in self._rows
+            if level == "elicited" and metric == self.judge
+        }
+        return tuple(sorted(found, key=_order))
+
+    @cached_property
+    def controls(self) -> frozenset[str]:
+        """The probes that are no attacks: zero budget, random search, no defence."""
+        return frozenset(
+            probe
+            for probe in self.probes
+            if probe.rpartition(":")[2] in (ZERO, RANDOM) or _at_zero(probe) or _undefended(probe)
+        )
+
+    @cached_property
+    def attacks(self) -> tuple[Attack, ...]:
+        """The attacks in the order of tables: those of every cell, then instruments by name."""
+        return tuple(
+            Attack(
+                probe,
+                self._zero(probe),
+                self._control(probe, RANDOM),
+                easier=self._easier(probe),
+            )
+            for probe in self.probes
+            if probe not in self.controls
+        )
+
+    def _easier(self, probe: str) -> bool:
+        plain, own = self.measures.chance_level() or 0.0, self.chance(probe) or 0.0
+        return own > plain + SMALLEST_EFFECT
+
+    def _control(self, probe: str, kind: str) -> str | None:
+        """The control of this kind that is nearest to the probe: `a:b=1` has `a:b=1:zero`, else
+        `a:zero`."""
+        for stem in (probe, family(probe)):
+            if f"{stem}:{kind}" in self.probes:
+                return f"{stem}:{kind}"
+        return None
+
+    def _zero(self, probe: str) -> tuple[str, str]:
+        own = self._control(probe, ZERO)
+        if own is None and kind(family(probe)) == "defence":
+            # The same questions without the rule.
+            _, plus, suffix = probe.partition("+")
+            bare = f"{family(probe)}:{NO_RULE}{plus}{suffix}"
+            own = bare if bare in self.probes and bare != probe else None
+        if own is None:
+            point = knob(probe)
+            own = next(
+                (
+                    other
+                    for other in self.probes
+                    if point is not None
+                    and _at_zero(other)
+                    and (at := knob(other)) is not None
+                    and at.series == point.series
+                ),
+                None,
+            )
+        return DIRECT if own is None else ("elicited", own)
+
+    def chance(self, probe: str) -> float | None:
+        """The mean chance level of a probe over arms and seeds, of its own or the questions'."""
+        found = self._rows.get(("elicited", probe, "chance"))
+        if found is None:
+            return self.measures.chance_level()
+        values = [row.value for arm in found.values() for row in arm.values()]
+        return math.fsum(values) / len(values)
+
+    @cached_property
+    def free(self) -> tuple[Attack, ...]:
+        """The attacks that make no guess easier: whose rates can be compared."""
+        return tuple(each for each in self.attacks if each.kind == "attack" and not each.easier)
+
+    def strongest(self, arm: str) -> dict[int, float]:
+        """The largest rate of an arm over the free attacks within each seed, as the paper takes
+        it; seeds without any are left out."""
+        found: dict[int, float] = {}
+        for attack in self.free:
+            for seed, rate in self.rates(attack.probe, arm).items():
+                found[seed] = max(rate, found.get(seed, 0.0))
+        return dict(sorted(found.items()))
+
+    def strongest_on_average(self, arm: str) -> str | None:
+        """The free attack whose mean over the arm's seeds is largest; None without any."""
+        means = {
+            attack.probe: math.fsum(rates.values()) / len(rates)
+            for attack in self.free
+            if (rates := self.rates(attack.probe, arm))
+        }
+        return max(means, key=lambda probe: means[probe], default=None)
+
+
+def _undefended(probe: str) -> bool:
+    rule = probe.rpartition(":")[2].partition("+")[0]
+    return rule == NO_RULE and kind(family(probe)) == "defence"
+
+
+def _at_zero(probe: str) -> bool:
+    point = knob(probe)
+    return point is not None and point.value == 0
+
+
+def _order(probe: str) -> tuple[object, ...]:
+    """Built-in families first, then instruments by name; their controls last, knobs by number."""
+    name = family(probe)
+    known = list(BUILT_IN)
+    place = known.index(name) if name in BUILT_IN else len(known)
+    ending = probe.rpartition(":")[2]
+    point = knob(probe)
+    return (
+        place,
+        name,
+        [ZERO, RANDOM].index(ending) + 1 if ending in (ZERO, RANDOM) else 0,
+        point.series if point else probe,
+        point.value if point else 0.0,
+        probe,
+    )

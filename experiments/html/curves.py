@@ -1,0 +1,226 @@
+"""Curves with intervals over seeds: loss over tokens, success over a knob, a probe over layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from experiments.elicited import Elicited
+from experiments.html.elements import Markup, element
+from experiments.html.svg import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Scale,
+    bounds,
+    chart,
+    colour,
+    frame,
+    legend,
+    powers,
+    shape,
+    short,
+    telling,
+    ticks,
+    told,
+    whiskers,
+)
+from experiments.knobs import Knob, series
+from experiments.rows import label, variant_order
+from experiments.statistics import Interval, t_interval
+
+Points = Sequence[tuple[float, Interval]]
+WIDE = 8.0
+"""Knobs that span more than this factor are drawn by their logarithm."""
+MANY = 12
+"""Curves of more points have dots instead of markers."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve of one arm; a control's is dashed."""
+
+    arm: str
+    points: Points
+    what: str = ""
+    control: bool = False
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What the two axes are; unit: of the values, in what is said at the pointer."""
+
+    x: Scale
+    y: Scale
+    x_ticks: Sequence[float]
+    y_ticks: Sequence[float]
+    x_title: str
+    y_title: str
+    unit: str = " %"
+    digits: int = 1
+
+
+def line_chart(
+    name: str, axes: Axes, lines: Sequence[Line], chance: Sequence[tuple[float, float]] = ()
+) -> Markup:
+    """Curves with an interval at every point; `chance` is a dashed curve of its own."""
+    x, y = axes.x, axes.y
+    parts = [
+        frame(
+            x,
+            y,
+            x_ticks=axes.x_ticks,
+            y_ticks=axes.y_ticks,
+            x_title=axes.x_title,
+            y_title=axes.y_title,
+        )
+    ]
+    if chance:
+        path = _path([(x.at(a), y.at(b)) for a, b in chance])
+        said = ", ".join(f"{b:.1f} % at {short(a)}" for a, b in chance)
+        parts.append(
+            telling(f"chance: {said}", element("path", d=path, class_="chance"), class_="line")
+        )
+    arms = list(dict.fromkeys(line.arm for line in lines))
+    for line in lines:
+        # Arms stand beside each other, so that no interval hides another.
+        shift = 1.8 * (arms.index(line.arm) - (len(arms) - 1) / 2)
+        parts.append(_line(line, axes, shift if len(line.points) <= MANY else 0.0))
+    return chart(name, parts)
+
+
+def _line(line: Line, axes: Axes, shift: float) -> Markup:
+    x, y = axes.x, axes.y
+    places = [(round(x.at(a) + shift, 1), y.at(b.mean)) for a, b in line.points]
+    many = len(line.points) > MANY
+    marks = [
+        telling(
+            f"{label(line.arm)}{line.what}\n{axes.x_title} {short(a)}: "
+            f"{told(b, axes.unit, axes.digits)}",
+            whiskers(*at, across=None, up=bounds(y, b)),
+            element("circle", cx=f"{at[0]:g}", cy=f"{at[1]:g}", r=2, class_="dot")
+            if many
+            else shape(line.arm, *at, 3.6, hollow=line.control),
+            class_="mark thin" if many else "mark",
+        )
+        for at, (a, b) in zip(places, line.points, strict=True)
+    ]
+    path = element("path", d=_path(places), class_="curve control" if line.control else "curve")
+    return element("g", path, marks, data_arm=line.arm, style=colour(line.arm))
+
+
+def _path(places: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{a:g} {b:g}" for a, b in places)
+
+
+def knob_charts(found: Elicited, probes: Sequence[str]) -> Markup:
+    """A chart for each series of probes with a number: success against the number."""
+    charts = []
+    for name, points in series(probes).items():
+        lines = [
+            Line(arm, values, said, control)
+            for control, said, rates in (
+                (True, ", right answers to benign questions", found.right),
+                (False, "", found.rates),
+            )
+            for arm in found.measures.variants
+            if len(values := _over(points, partial(_rates, rates, arm))) > 1
+        ]
+        if lines:
+            chance = [
+                (point.value, 100 * level)
+                for point in points
+                if (level := found.chance(point.probe)) is not None
+            ]
+            values = [point.value for point in points]
+            axes = rate_axes(values, lines, points[0].name, f"{found.judge} (%)", chance)
+            charts.append(
+                element("div", element("h4", name), line_chart(f"{name}", axes, lines, chance))
+            )
+    return with_legend(charts, found.measures.variants)
+
+
+def with_legend(charts: Sequence[Markup], arms: Sequence[str]) -> Markup:
+    """Charts in a grid below the legend of arms; nothing without charts."""
+    if not charts:
+        return Markup()
+    return element("div", legend(arms), element("div", charts, class_="grid"))
+
+
+def _rates(
+    rates: Callable[[str, str], Mapping[int, float]], arm: str, probe: str
+) -> Mapping[int, float]:
+    return rates(probe, arm)
+
+
+def _over(
+    points: Sequence[Knob], rates: Callable[[str], Mapping[int, float]]
+) -> list[tuple[float, Interval]]:
+    """The interval in percent at each number that was tried."""
+    return [
+        (point.value, t_interval([100 * rate for rate in found.values()]))
+        for point in points
+        if (found := rates(point.probe))
+    ]
+
+
+def rate_axes(
+    values: Sequence[float],
+    lines: Sequence[Line],
+    x_title: str,
+    y_title: str,
+    chance: Sequence[tuple[float, float]] = (),
+) -> Axes:
+    """Axes for rates in percent over a knob's values; wide spans are drawn by their logarithm."""
+    least = min((value for value in values if value > 0), default=1.0)
+    wide = max(values) / least > WIDE
+    kind = "log1p" if wide else "linear"
+    x = Scale(min(values), max(values), LEFT, WIDTH - RIGHT, kind, pad=14)
+    tops = [b.mean if b.high is None else b.high for line in lines for _, b in line.points]
+    top = min(100.0, max([*tops, *(b for _, b in chance)]) + 4)
+    y = Scale(0, max(top, 10.0), HEIGHT - BOTTOM, TOP)
+    return Axes(x, y, _apart(x, sorted(set(values))), ticks(0, y.high), x_title, y_title)
+
+
+def _apart(x: Scale, values: Sequence[float], least: float = 24.0) -> list[float]:
+    """Those of the values, the last among them, whose numbers do not run together on the axis."""
+    kept = [values[-1]]
+    for value in reversed(values[:-1]):
+        if x.at(kept[-1]) - x.at(value) >= least:
+            kept.append(value)
+    return kept[::-1]
+
+
+def learning_curves(curves: Mapping[str, Sequence[Sequence[Sequence[float]]]]) -> Markup:
+    """Pretraining loss over tokens, both by their logarithm; nothing without curves."""
+    lines = [Line(arm, _mean_curve(curves[arm])) for arm in sorted(curves, key=variant_order)]
+    lines = [line for line in lines if line.points]
+    if not lines:
+        return Markup()
+    tokens = [a for line in lines for a, _ in line.points]
+    losses = [edge for line in lines for _, b in line.points for edge in (b.mean, b.low, b.high)]
+    positive = [value for value in losses if value is not None and value > 0]
+    x = Scale(min(tokens), max(tokens), LEFT, WIDTH - RIGHT, "log")
+    y = Scale(min(positive), max(positive), HEIGHT - BOTTOM, TOP, "log")
+    axes = Axes(
+        x,
+        y,
+        powers(x.low, x.high) or [x.low, x.high],
+        ticks(y.low, y.high) if y.high < 10 * y.low else powers(y.low, y.high, (1.0, 2.0, 5.0)),
+        "pretraining tokens (millions)",
+        "loss (nats per token)",
+        "",
+        3,
+    )
+    return with_legend([line_chart("pretraining loss", axes, lines)], [line.arm for line in lines])
+
+
+def _mean_curve(seeds: Sequence[Sequence[Sequence[float]]]) -> list[tuple[float, Interval]]:
+    """Mean loss and interval at the token counts that every seed logged, tokens in millions."""
+    losses = [{tokens: loss for tokens, loss in seed} for seed in seeds]
+    shared = sorted(set(losses[0]).intersection(*losses[1:])) if losses else []
+    return [(t / 1e6, t_interval([seed[t] for seed in losses])) for t in shared if t > 0]

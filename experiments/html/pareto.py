@@ -1,0 +1,186 @@
+"""Utility against attack success, a panel an attack: means, intervals both ways, and the front.
+
+The paper's Figure 3, for every judge and every attack of the study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from experiments.elicited import Elicited
+from experiments.html.elements import Markup, element
+from experiments.html.svg import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Scale,
+    bounds,
+    chart,
+    frame,
+    legend,
+    segment,
+    shape,
+    telling,
+    text,
+    ticks,
+    told,
+    whiskers,
+)
+from experiments.html.tabs import tabs
+from experiments.measures import JUDGES, Measures
+from experiments.rows import label
+from experiments.statistics import Interval, t_interval
+
+PANELS = {
+    "prefill": "Prefill (the larger of two)",
+    "stem": "Answer stem (the largest)",
+    "finetune": "Benign fine-tuning",
+    "finetune_mixsft": "Benign fine-tuning, SFT mixed in",
+    "finetune_safe_reverse": "Benign fine-tuning, safe reverse",
+}
+CONTROL = "shuffled"
+"""Its utility lies far below all others', so it is a line."""
+
+Point = tuple[Interval, Interval, Sequence[float], Sequence[float]]
+
+
+def pareto(measures: Measures) -> Markup:
+    """The panels, with a choice of the judge; nothing if the study asked no benign questions."""
+    arms = [arm for arm in measures.variants if arm != CONTROL and measures.has(arm, "general")]
+    if not arms:
+        return Markup()
+    judged = {judge: _panels(measures, arms, judge) for judge in JUDGES}
+    shown = {judge: element("div", each, class_="grid") for judge, each in judged.items() if each}
+    if not shown:
+        return Markup()
+    return element("div", legend(arms), tabs("judge", shown))
+
+
+def _panels(measures: Measures, arms: Sequence[str], judge: str) -> list[Markup]:
+    """A panel for each attack that this judge judged."""
+    rates: dict[str, Mapping[str, Mapping[int, float]]] = {
+        title: {
+            arm: dict(zip(measures.seeds(arm), measures.series(arm, quantity, judge), strict=True))
+            for arm in (*arms, CONTROL)
+            if measures.has(arm, quantity, judge)
+        }
+        for quantity, title in PANELS.items()
+    }
+    found = Elicited(measures, judge)
+    for attack in found.attacks:
+        if attack.probe == attack.family:  # an instrument without knobs, at its full budget
+            rates[attack.probe] = {arm: found.rates(attack.probe, arm) for arm in (*arms, CONTROL)}
+    return [
+        _panel(measures, title, arms, by_arm, judge)
+        for title, by_arm in rates.items()
+        if any(by_arm.get(arm) for arm in arms)
+    ]
+
+
+def _panel(
+    measures: Measures,
+    title: str,
+    arms: Sequence[str],
+    rates: Mapping[str, Mapping[int, float]],
+    judge: str,
+) -> Markup:
+    points = _points(measures, arms, rates)
+    lows = [min(*seeds, x.mean if x.low is None else x.low) for x, _, seeds, _ in points.values()]
+    highs = [x.mean if x.high is None else x.high for x, _, _, _ in points.values()]
+    low, high = max(min(lows) - 4, 0), min(max(highs) + 4, 100)
+    if high - low < 20:
+        low, high = (max(high - 20, 0), high) if high > 50 else (low, low + 20)
+    top = max(max(*seeds, y.high or y.mean) for _, y, _, seeds in points.values())
+    x = Scale(low, high, LEFT, WIDTH - RIGHT)
+    y = Scale(0, min(max(top + 4, 25), 100), HEIGHT - BOTTOM, TOP)
+    parts = [
+        frame(
+            x,
+            y,
+            x_ticks=ticks(x.low, x.high, 5),
+            y_ticks=ticks(y.low, y.high),
+            x_title="general accuracy (%)  →  more useful",
+            y_title=f"{judge} (%)  ↓  safer",
+        ),
+        _chance(measures, x, y),
+        _control(rates.get(CONTROL, {}), x, y),
+        _front(points, x, y),
+    ]
+    parts += [_mark(arm, points[arm], x, y, title, judge) for arm in arms if arm in points]
+    return element("div", element("h4", title), chart(f"{title}: accuracy against {judge}", parts))
+
+
+def _points(
+    measures: Measures, arms: Sequence[str], rates: Mapping[str, Mapping[int, float]]
+) -> dict[str, Point]:
+    """(accuracy, success) of each arm, over the seeds in which it was attacked, in percent."""
+    found: dict[str, Point] = {}
+    for arm in arms:
+        seeds = sorted(rates.get(arm, {}))
+        if seeds:
+            useful = [100 * measures.value(arm, seed, "general") for seed in seeds]
+            success = [100 * rates[arm][seed] for seed in seeds]
+            found[arm] = (t_interval(useful), t_interval(success), useful, success)
+    return found
+
+
+def _mark(arm: str, point: Point, x: Scale, y: Scale, title: str, judge: str) -> Markup:
+    useful, success, *seeds = point
+    at = x.at(useful.mean), y.at(success.mean)
+    singles = [
+        element("circle", cx=f"{x.at(a):g}", cy=f"{y.at(b):g}", r=1.8, class_="seed")
+        for a, b in zip(*seeds, strict=True)
+    ]
+    said = (
+        f"{label(arm)}\n{title}, {judge}: {told(success)}\ngeneral accuracy: {told(useful)}\n"
+        f"by seed: {', '.join(f'{value:.0f}' for value in seeds[1])}"
+    )
+    return telling(
+        said,
+        singles,
+        whiskers(*at, across=bounds(x, useful), up=bounds(y, success)),
+        shape(arm, *at),
+        arm=arm,
+    )
+
+
+def _front(points: Mapping[str, Point], x: Scale, y: Scale) -> Markup:
+    """A line through the arms whose means no other arm beats in both."""
+    means = [(a.mean, b.mean) for a, b, _, _ in points.values()]
+    best = sorted(
+        mean
+        for mean in set(means)
+        if not any(other != mean and other[0] >= mean[0] and other[1] <= mean[1] for other in means)
+    )
+    steps = [f"M{x.at(best[0][0]):g} {y.at(best[0][1]):g}"]
+    steps += [f"L{x.at(a):g} {y.at(b):g}" for a, b in best[1:]]
+    return element("path", d="".join(steps), class_="front")
+
+
+def _chance(measures: Measures, x: Scale, y: Scale) -> Markup | None:
+    level = measures.chance_level()
+    if level is None:
+        return None
+    height = y.at(100 * level)
+    return telling(
+        f"chance of naming a right compound: {100 * level:.1f} %",
+        segment(x.start, height, x.end, height, "chance"),
+        text(x.end, height - 4, "chance", "end", "chance-label"),
+        class_="line",
+    )
+
+
+def _control(rates: Mapping[int, float], x: Scale, y: Scale) -> Markup | None:
+    if not rates:
+        return None
+    interval = t_interval([100 * rates[seed] for seed in sorted(rates)])
+    height = y.at(interval.mean)
+    return telling(
+        f"{label(CONTROL)}: {told(interval)}",
+        segment(x.start, height, x.end, height, "control-line"),
+        arm=CONTROL,
+        class_="line",
+    )

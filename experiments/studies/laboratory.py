@@ -1,0 +1,64 @@
+"""Laboratory: every kind of method under the whole suite of attacks and probes.
+
+The paper's five settings, reflection in SFT only, SafeLM, unlikelihood of harmful sentences as a
+method from the literature, and the shuffled graph as control. Rows are twice as long as the
+headline's, so that forged dialogues and examples fit before a question, and batches hold half as
+many of them: every arm reads as many tokens as there.
+
+At `laptop` 45 cells. Training and the headline's questions take them about an hour and a quarter on
+two cores; every minute that the suite takes a cell adds 23 minutes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from experiments.recipe import Arm, Recipe
+from experiments.studies.headline import LAPTOP, SMOKE
+from experiments.study import Preset, Study
+
+INSTRUMENTS: tuple[str, ...] = ()
+"""The attacks, defences and probes, as text."""
+
+ARMS = (
+    *(
+        Arm(name, name)
+        for name in (
+            "baseline",
+            "filtering",
+            "filtering_plus",
+            "rewrite",
+            "srp",
+            "srp_sft_only",
+            "safelm",
+            "unlikelihood",
+        )
+    ),
+    Arm("shuffled", "filtering", shuffled=True),
+)
+
+
+def with_suite(recipe: Recipe) -> Recipe:
+    """The recipe with room for long prompts, and the whole suite."""
+    return replace(
+        recipe,
+        context=2 * recipe.context,
+        pretrain=replace(
+            recipe.pretrain,
+            batch_rows=recipe.pretrain.batch_rows // 2,
+            micro_rows=recipe.pretrain.micro_rows // 2,
+        ),
+        instruments=INSTRUMENTS,
+    )
+
+
+LABORATORY = Study(
+    name="laboratory",
+    question="How far does each method close the gap between what a model can complete and what an "
+    "attacker gets out of it?",
+    arms=ARMS,
+    presets={
+        "smoke": Preset(with_suite(SMOKE), replicates=2),
+        "laptop": Preset(with_suite(LAPTOP), replicates=5),
+    },
+)
