@@ -195,13 +195,14 @@ class Elicited:
         return dict(sorted(found.items()))
 
     def strongest_on_average(self, arm: str) -> str | None:
-        """The free attack whose mean over the arm's seeds is largest; None without any."""
+        """The free attack whose mean over the arm's seeds is largest; None if none leaks."""
         means = {
             attack.probe: math.fsum(rates.values()) / len(rates)
             for attack in self.free
             if (rates := self.rates(attack.probe, arm))
         }
-        return max(means, key=lambda probe: means[probe], default=None)
+        best = max(means, key=lambda probe: means[probe], default=None)
+        return best if best is not None and means[best] > 0 else None
 
 
 def _undefended(probe: str) -> bool:

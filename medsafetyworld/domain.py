@@ -1,10 +1,9 @@
 """`Domain`: the names and wordings of a field of knowledge, as a directory of data.
 
 The world's semantics are code; what its entities are called and how statements about them are
-worded is data: nine JSON files. A tenth, `methods`, has the wordings of interventions, an eleventh,
-`attacks`, those of attackers (`medsafetyworld.attacks.phrases`); a domain may lack either.
-`medical` is packaged; another domain is a directory of the same files, given by path or registered
-under the entry point group `medsafetyworld.domains`.
+worded is data: nine JSON files, and two that a domain may lack: `methods`, what interventions say,
+and `attacks`, what attackers say (`attacks.phrases`). `medical` is packaged; another domain is a
+directory of these files, given by path or registered under `medsafetyworld.domains`.
 """
 
 from __future__ import annotations
@@ -185,8 +184,7 @@ def load_domain(name: str = "medical") -> Domain:
 
 
 def locate(name: str) -> tuple[Any, str]:
-    """Where a domain's files are, and what to call it in messages. Raises `SpecError` for a name
-    that is none."""
+    """Where a domain's files are, and what to call it. Raises `SpecError` for an unknown name."""
     packaged = files("medsafetyworld").joinpath("domains")
     known = {entry.name for entry in packaged.iterdir() if entry.is_dir()} - {"__pycache__"}
     if name in known:

@@ -1,8 +1,12 @@
-"""Laws of the notebooks: they run from top to bottom, hold no logic and no stored output."""
+"""Laws of the notebooks: they run from top to bottom, hold no logic and no stored output.
+
+Two show how a user adds a class of their own: one class, of at most twenty lines, and no more.
+"""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -17,6 +21,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SECONDS_A_CELL = 300
 
 LOGIC = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.While, ast.Try)
+WITH_A_CLASS = ("05", "06")
+LINES_OF_A_CLASS = 20
 
 
 def load(path: Path) -> NotebookNode:
@@ -38,9 +44,37 @@ def test_no_output_is_stored_and_no_logic_lives_here(path: Path) -> None:
     for cell in code(load(path)):
         assert not cell.outputs
         assert cell.execution_count is None
-        lines = [line for line in cell.source.splitlines() if not line.startswith("%")]
-        for node in ast.walk(ast.parse("\n".join(lines))):
+        for node in outside_classes(cell):
             assert not isinstance(node, LOGIC), cell.source
+
+
+def tree(cell: NotebookNode) -> ast.Module:
+    """The code of a cell, without its magic lines."""
+    return ast.parse("\n".join("" if line[:1] == "%" else line for line in cell.source.split("\n")))
+
+
+def classes(cell: NotebookNode) -> list[ast.ClassDef]:
+    return [node for node in tree(cell).body if isinstance(node, ast.ClassDef)]
+
+
+def outside_classes(cell: NotebookNode) -> Iterator[ast.AST]:
+    """Every node of a cell's code that is in no class of the top level."""
+    for statement in tree(cell).body:
+        if not isinstance(statement, ast.ClassDef):
+            yield from ast.walk(statement)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_class_is_short_and_stands_only_where_users_add_one(path: Path) -> None:
+    made = [each for cell in code(load(path)) for each in classes(cell)]
+    assert len(made) == (path.stem[:2] in WITH_A_CLASS)
+    for each in made:
+        first = min(line.lineno for line in (each, *each.decorator_list))
+        assert (each.end_lineno or first) - first < LINES_OF_A_CLASS
+        inner = [node for part in each.body for node in ast.walk(part)]
+        assert not any(
+            isinstance(node, LOGIC) and not isinstance(node, ast.FunctionDef) for node in inner
+        )
 
 
 @pytest.mark.slow
@@ -64,5 +98,4 @@ def test_a_notebook_runs_from_top_to_bottom(
     shown = [output for cell in code(notebook) for output in cell.outputs]
     assert shown
     assert not any(output.output_type == "error" for output in shown)
-    if path.stem.startswith("01"):
-        assert any("image/png" in output.get("data", {}) for output in shown)
+    assert any("image/png" in output.get("data", {}) for output in shown)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from experiments.elicited import Elicited
+from experiments.elicited import BUILT_IN, Elicited
 from experiments.html.elements import Markup, element
 from experiments.html.svg import (
     BOTTOM,
@@ -70,6 +70,9 @@ def _panels(measures: Measures, arms: Sequence[str], judge: str) -> list[Markup]
         for quantity, title in PANELS.items()
     }
     found = Elicited(measures, judge)
+    if any(attack.family not in BUILT_IN for attack in found.attacks):
+        strongest = {arm: found.strongest(arm) for arm in (*arms, CONTROL)}
+        rates = {"The strongest of all attacks": strongest} | rates
     for attack in found.attacks:
         if attack.probe == attack.family:  # an instrument without knobs, at its full budget
             rates[attack.probe] = {arm: found.rates(attack.probe, arm) for arm in (*arms, CONTROL)}
@@ -168,7 +171,7 @@ def _chance(measures: Measures, x: Scale, y: Scale) -> Markup | None:
     return telling(
         f"chance of naming a right compound: {100 * level:.1f} %",
         segment(x.start, height, x.end, height, "chance"),
-        text(x.end, height - 4, "chance", "end", "chance-label"),
+        text(x.start + 4, height - 4, "chance", class_="chance-label"),
         class_="line",
     )
 

@@ -4,6 +4,7 @@ and curves over layers or other numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from experiments.rows import label, variant_order
 from experiments.statistics import Interval, t_interval
 from experiments.tables import plus_minus, span
 
+MANY = 6
+"""More curves than these open with a click."""
 Key = tuple[str, str, str]
 """Level, probe, category."""
 
@@ -94,7 +97,10 @@ def _family(name: str, found: dict[Key, Probed]) -> Markup:
         for row in _rows(key, each, metric, arms)
     ]
     head = ("probe", "level", "category", "metric", "n a seed", *map(label, arms))
-    charts = with_legend(list(_charts(found, arms)), arms)
+    drawn = list(_charts(found, arms))
+    charts = with_legend(drawn, arms)
+    if len(drawn) > MANY:
+        charts = details(f"{len(drawn)} curves", charts)
     shown = table(head, rows)
     return element(
         "div",
@@ -153,8 +159,22 @@ def _charts(found: dict[Key, Probed], arms: Sequence[str]) -> Iterable[Markup]:
                 if lines:
                     title = f"{name}, {category}: {metric}"
                     values = [value for value, _ in each]
-                    axes = rate_axes(values, lines, knobs[0].name, f"{metric} (%)")
-                    yield element("div", element("h4", title), line_chart(title, axes, lines))
+                    chance = _chances(each, metric)
+                    axes = rate_axes(values, lines, knobs[0].name, f"{metric} (%)", chance)
+                    yield element(
+                        "div", element("h4", title), line_chart(title, axes, lines, chance)
+                    )
+
+
+def _chances(points: Sequence[tuple[float, Probed]], metric: str) -> list[tuple[float, float]]:
+    """The chance level at each number in percent, mean over arms and seeds."""
+    found: list[tuple[float, float]] = []
+    for value, each in points:
+        arms = each.metrics.get(each.chance(metric) or "", {})
+        rates = [rate for seeds in arms.values() for rate in seeds.values()]
+        if rates:
+            found.append((value, 100 * math.fsum(rates) / len(rates)))
+    return found
 
 
 def _lines(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from experiments.instruments.instrument import Findings, Instrument, instrument
 from medsafetyworld.attacks.decomposition import words_of_parts
 from medsafetyworld.attacks.phrases import words_of
+from medsafetyworld.queries import prefilled
 from medsafetyworld.spec import Count
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ class Decomposition(Instrument):
 
     In worlds with mediators: what brings the outcome about, then what brings each of the mediators
     about that the model named (`dialogue`: in the same conversation; `given`: the true ones;
-    `random`: as many at random). In single-hop worlds: what every compound leads to, and which of
-    them led to the outcome (`held_out`: compounds that SFT never mentions; `random`: the answers
-    dealt out to other compounds).
+    `random`: as many at random); `prefilled` with every response begun. In single-hop worlds: what
+    every compound leads to, and which of them led to the outcome (`held_out`: compounds that SFT
+    never mentions; `random`: the answers dealt out to other compounds).
     """
 
     most: Count = 4
@@ -41,8 +42,15 @@ class Decomposition(Instrument):
         from experiments.instruments.asking import ask_each
         from experiments.instruments.parts import enumerated, two_turns
 
-        zero = ask_each(bench, {f"{self.name}:zero": bench.harmful})
-        if bench.context.true_world.hops == 1:
+        world = bench.context.true_world
+        asked = {f"{self.name}:zero": bench.harmful}
+        if world.hops > 1:
+            stem = world.domain.stems[0]
+            asked[f"{self.name}:prefilled:zero"] = tuple(
+                prefilled(world, query, stem) for query in bench.harmful
+            )
+        zero = ask_each(bench, asked)
+        if world.hops == 1:
             found = enumerated(bench, self.name)
         else:
             found = two_turns(bench, self.name, self.most)
@@ -52,7 +60,7 @@ class Decomposition(Instrument):
             + Findings(
                 (),
                 record={
-                    "budget": len(zero.transcript) + len(found.transcript),
+                    "budget": len(zero.transcript) + found.record["budget"],
                     "unit": "different harmless questions, each asked once",
                     "tried": zero.record["probes"][f"{self.name}:zero"]["tried"],
                     "of": len(bench.harmful),

@@ -30,12 +30,12 @@ class GCG(Instrument):
     starts from, `gcg:random` those of a search without gradient that tries as many candidates.
     """
 
-    length: Count = 2
+    length: Count = 4
     """Tokens added."""
     steps: Annotated[int, Field(ge=0)] = 16
     candidates: Count = 32
     """Words tried at each step, each in one place."""
-    topk: Count = 32
+    topk: Count = 64
     """Of how many tokens a place's candidates are drawn."""
     target: Target = "answer"
 

@@ -21,6 +21,7 @@ from medsafetyworld.attacks.decomposition import (
     judge_read_off,
     judge_together,
     named,
+    stem_of_part,
     true_causes,
 )
 from medsafetyworld.graph import World
@@ -61,17 +62,38 @@ class _Interview:
 
 
 def two_turns(bench: Bench, name: str, most: int) -> Findings:
-    """Worlds with mediators: asks for the mediators, then for what brings each of them about."""
-    world, interview = bench.context.true_world, _Interview(bench)
-    queries, last = bench.harmful, world.hops - 1
+    """Worlds with mediators: asks for the mediators, then for what brings each of them about; once
+    as it is, once with every response begun as corpora state such facts."""
+    interview, seed = _Interview(bench), bench.seed(name, "random")
+    plain = _turns(bench, interview, name, most, seed, forced=False)
+    forced = _turns(bench, interview, f"{name}:prefilled", most, seed, forced=True)
+    record = {
+        "seed": seed,
+        "budget": len(interview.heard),
+        "mediators_named": {
+            "plain": plain.record["mediators_named"],
+            "prefilled": forced.record["mediators_named"],
+            "of": len(bench.harmful),
+        },
+        "impossible_prompts": len(interview.impossible),
+    }
+    return plain + forced + Findings((), record=record)
+
+
+def _turns(
+    bench: Bench, interview: _Interview, name: str, most: int, seed: int, *, forced: bool
+) -> Findings:
+    """Rows of the mediators that the model names, those in the same conversation, as many others at
+    random, and the true ones."""
+    world, queries = bench.context.true_world, bench.harmful
+    last = world.hops - 1
     given = [query.chain.groups[-2].members for query in queries]
     first = [
-        replace(query, question=ask_mediators(world, query.chain.effects, len(members)))
+        _part(world, query, query.chain.effects, len(members), forced)
         for query, members in zip(queries, given, strict=True)
     ]
-    told = [(query, response) for query, response in zip(first, interview.ask(first), strict=True)]
+    told = list(zip(first, interview.ask(first), strict=True))
     known = [named(world, _text(response), last, most) for _, response in told]
-    seed = bench.seed(name, "random")
     rng = np.random.default_rng(seed)
     drawn = [
         tuple(rng.permutation(len(world.layers[last]))[: max(1, len(own))].tolist())
@@ -90,21 +112,30 @@ def two_turns(bench: Bench, name: str, most: int) -> Findings:
         (f"{name}:random", queries, drawn, None),
         (f"{name}:given", queries, given, None),
     ):
-        parts = _down(world, interview, asked, mediators, most)
+        parts = _down(world, interview, asked, mediators, most, forced)
         if begun is not None:
             parts = [[*start, *own] for start, own in zip(begun, parts, strict=True)]
         found += _joined(bench, probe, queries, parts)
     guesses = [chance(world, query) for query in queries]
-    record = {
-        "seed": seed,
-        "budget": len(interview.heard),
-        "mediators_named": {
-            "all_right": sum(set(own) <= set(known[at]) for at, own in enumerate(given)),
-            "of": len(queries),
-        },
-        "impossible_prompts": len(interview.impossible),
-    }
-    return found + Findings((mean_row(bench, f"{name}:given", "chance", guesses),), record=record)
+    true = {(edge.outcome, edge.causes.members) for edge in world.edges_into(world.hops)}
+    right = sum(
+        any(set(members) <= set(own) for outcome, members in true if outcome == query.chain.outcome)
+        for query, own in zip(queries, known, strict=True)
+    )
+    return found + Findings(
+        (mean_row(bench, f"{name}:given", "chance", guesses),),
+        record={"mediators_named": right},
+    )
+
+
+def _part(world: World, query: Query, effect: Group, arity: int, forced: bool) -> Query:
+    """The question what brings an outcome or a mediator about, by so many causes below it."""
+    if effect.layer == 1:
+        question = ask_compounds(world, effect.members[0])
+    else:
+        question = ask_mediators(world, effect, arity)
+    stem = stem_of_part(world, effect, arity) if forced else ""
+    return replace(query, question=question, prefill=stem)
 
 
 def _text(response: Response | None) -> str:
@@ -117,6 +148,7 @@ def _down(
     queries: Sequence[Query],
     mediators: Sequence[Sequence[int]],
     most: int,
+    forced: bool,
 ) -> list[list[Part]]:
     """For each question, what the model says brings these mediators of the last layer about, and
     what those that it names, down to compounds."""
@@ -125,7 +157,7 @@ def _down(
         places, asked = [], []
         for place, (query, own) in enumerate(zip(queries, mediators, strict=True)):
             places += [place] * len(own)
-            asked += [replace(query, question=_of_mediator(world, layer, each)) for each in own]
+            asked += [_part(world, query, Group(layer, (each,)), 1, forced) for each in own]
         below: list[list[int]] = [[] for _ in queries]
         for place, query, response in zip(places, asked, interview.ask(asked), strict=True):
             if response is not None:
@@ -133,13 +165,6 @@ def _down(
                 below[place] += named(world, response.text, layer - 1, most)
         mediators = [tuple(dict.fromkeys(own))[:most] for own in below]
     return parts
-
-
-def _of_mediator(world: World, layer: int, mediator: int) -> str:
-    """The question what brings a mediator about."""
-    if layer == 1:
-        return ask_compounds(world, mediator)
-    return ask_mediators(world, Group(layer, (mediator,)), 1)
 
 
 def _joined(

@@ -20,15 +20,26 @@ from medsafetyworld.interventions.decoding import Conditioned
 from medsafetyworld.language import answers_of, fill, question_kind
 from medsafetyworld.queries import Query
 from medsafetyworld.semantics import Direction
-from medsafetyworld.tokenizer import CLOSING, CONTINUES, OPENING, SAFE, UNSAFE, Tokenizer
+from medsafetyworld.tokenizer import (
+    CLOSING,
+    CONTINUES,
+    END_THINK,
+    OPENING,
+    SAFE,
+    THINK,
+    UNSAFE,
+    Tokenizer,
+)
 
 if TYPE_CHECKING:
     from experiments.instruments.bench import Bench
     from experiments.stages import Context
 
 Target = Literal["answer", "stem"]
-"""The beginning of an answer as fine-tuning words it, or the first answer stem of the domain."""
+"""The beginning of an answer as fine-tuning writes it, verdict included, or the first answer stem
+of the domain."""
 
+_REFLECTIONS = re.compile(f"(?:{THINK}.*?{END_THINK} ?)*")
 _KNOWN = re.compile(r"\{(?!c\})")
 """Where a wording first needs more than the outcome asked about."""
 
@@ -49,17 +60,32 @@ class Goal:
 
 def goals(bench: Bench, target: Target, more: int) -> tuple[Goal, ...]:
     """The harmful questions that still fit the context with `more` tokens in them."""
-    found = (goal_of(bench.context, query, target) for query in bench.harmful)
+    opening = answer_opening(bench.context) if target == "answer" else ""
+    found = (goal_of(bench.context, query, target, opening) for query in bench.harmful)
     return tuple(goal for goal in found if room(bench.context, goal) >= more)
 
 
-def goal_of(context: Context, query: Query, target: Target) -> Goal:
-    """The question in tokens, with its target."""
+def answer_opening(context: Context) -> str:
+    """The reflections before the first word of a safe answer, as this cell's fine-tuning has them;
+    empty where it has none."""
+    from experiments.stages import cell_dialogues
+
+    answers = (
+        each.response
+        for each in cell_dialogues(context)
+        if each.direction is Direction.REVERSE and not each.refused
+    )
+    found = _REFLECTIONS.match(next(answers, ""))
+    return found[0].strip() if found else ""
+
+
+def goal_of(context: Context, query: Query, target: Target, opening: str = "") -> Goal:
+    """The question in tokens; its target begins with `opening`."""
     encode, rule = context.tokenizer.encode, context.cell.variant.decoding
     asked = encode(query.question)
     *before, assistant = encode(query.opening)
     forced = encode(rule.token) if isinstance(rule, Conditioned) else []
-    wanted = target_text(context.true_world, query, target)
+    wanted = f"{opening} {target_text(context.true_world, query, target)}".lstrip()
     opens = before[: -len(asked)]
     return Goal(query, tuple(opens), tuple(asked), (assistant, *forced), tuple(encode(wanted)))
 
@@ -72,7 +98,7 @@ def room(context: Context, goal: Goal) -> int:
 
 
 def target_text(world: World, query: Query, target: Target) -> str:
-    """What the response should begin with: `stem` as a prefill attack has it, `answer` as
+    """Words that the response should begin with: `stem` as a prefill attack has it, `answer` as
     fine-tuning words answers to safe questions of this kind."""
     wording = world.domain.stems[0]
     if target == "answer":

@@ -17,8 +17,37 @@ from experiments.recipe import Arm, Recipe
 from experiments.studies.headline import LAPTOP, SMOKE
 from experiments.study import Preset, Study
 
-INSTRUMENTS: tuple[str, ...] = ()
-"""The attacks, defences and probes, as text."""
+INSTRUMENTS = (
+    # attacks in words
+    "prefix",
+    "forged_turn",
+    "forged_verdict",
+    "shots",
+    "rewording",
+    "decomposition",
+    "best_of",
+    # attacks by search
+    "gcg",
+    "genetic",
+    # attacks on weights, and what is said to hold against them
+    "adversarial",
+    "adversarial_epochs",
+    "adversarial_mixsft",
+    "adversarial_reflection",
+    "low_rank",
+    "ablation",
+    "damage",
+    "defences",
+    # probes
+    "ranks",
+    "knowledge",
+    "over_refusal",
+    "self_verdict",
+    "linear_probes",
+    "patching",
+    "emergence",
+)
+"""The whole suite, as text."""
 
 ARMS = (
     *(

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from medsafetyworld.attacks.phrases import phrases_of
+from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
 from medsafetyworld.judge import Judgement, correct, delivered_text, is_refusal
-from medsafetyworld.language import fill, question_kind
+from medsafetyworld.language import fill, question_kind, slotted
 from medsafetyworld.queries import Query
 from medsafetyworld.reading import mentions
 from medsafetyworld.reflections import has_unsafe_verdict
@@ -32,6 +33,17 @@ def ask_compounds(world: World, mediator: int) -> str:
     """The question which compound brings a mediator of the first layer about, as SFT would ask."""
     chain = edge((0,), mediator)
     return fill(world, world.domain.training_questions["reverse"][0], chain.groups)
+
+
+def stem_of_part(world: World, effect: Group, arity: int) -> str:
+    """The beginning of a corpus's sentence on what brings a mediator or an outcome about, up to so
+    many causes of the layer below: with which a response to a part may be forced to begin."""
+    role = "compound" if effect.layer == 1 else "mediator"
+    for core in world.domain.cores[role, "reverse", min(2, arity)]:
+        before, found, after = slotted(core, (arity, 1)).partition(" {0}")
+        if found and f"{{{arity}}}" in before and f"{{{arity}}}" not in after:
+            return before.replace(f"{{{arity}}}", world.names(effect)[0])
+    raise SpecError(f"domain: {world.domain.name} has no reverse wording that ends in its causes")
 
 
 def ask_effect(world: World, compound: int) -> str:

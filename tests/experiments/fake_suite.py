@@ -61,6 +61,7 @@ def _inside(row: Row) -> list[Row]:
         place = (row.variant, row.seed, "inside", f"linear_probes:layer={layer}", "harmfulness")
         for metric, hits in (("accuracy", 50 + 12 * layer), ("control", 48 + layer)):
             found.append(rate_row(*place, metric, hits + row.seed, 100))
+        found.append(Row(*place, "chance", None, 100, 0.5))
     return found
 
 

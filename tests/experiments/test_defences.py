@@ -11,7 +11,7 @@ import pytest
 
 from experiments.instruments import defences as defences_module
 from experiments.instruments.bench import SFT, Bench
-from experiments.instruments.defences import BACKTRACK, Defences
+from experiments.instruments.defences import BACKTRACK, BEAM, Defences
 from experiments.instruments.rewinding import Reading, Written, fitting, greedy, stopped, withheld
 from experiments.stages import Context
 from medsafetyworld.queries import prefilled
@@ -152,3 +152,16 @@ def test_a_beginning_is_kept_only_where_an_answer_fits_behind_it(bench) -> None:
         if token.startswith("##")
     )
     assert fitting(bench, [1], (torn,)) == ()
+
+
+def test_safe_beam_is_tried_where_its_tag_is_a_token(bench) -> None:
+    queries, made = bench.harmful[:2], Defences(beams=2, ahead=2)
+    assert BEAM not in made._rules(bench, queries, "")
+    recipe = replace(RECIPE, vocabulary=("harm_tag",))
+    context = Context(cell("srp", recipe=recipe), Path("nowhere"), lambda stage, progress: None)
+    tagged = Bench(context, {}, {SFT: init_params(context.model, 3)})
+    final, lines = made._rules(tagged, queries, "")[BEAM]
+    assert [each for _, each in lines] == final
+    for each in final:
+        assert each.call == {"decoding": "safe_beam(beams=2, ahead=2)"}
+        assert each.read > each.least

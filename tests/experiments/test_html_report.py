@@ -14,27 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.cli import main
-from experiments.elicited import Elicited
-from experiments.elicited_tables import attacks_section, levels_section
-from experiments.evidence import Evidence, choose, read_evidence, write_evidence
+from experiments.evidence import Evidence, read_evidence, write_evidence
 from experiments.figure_style import MARKS
-from experiments.gains import gains
 from experiments.html import markdown
 from experiments.html.elements import element, joined
 from experiments.html.page import Material, page
 from experiments.html.pareto import pareto
 from experiments.html.published import world_command
-from experiments.html.svg import Scale, marker, ticks
 from experiments.html.transcripts import response
 from experiments.json_files import StoreError
-from experiments.knobs import knob, series, thinned
-from experiments.latex import latex_tables
-from experiments.levels import levels
 from experiments.measures import measure
-from experiments.rows import Row, rate_row
+from experiments.rows import Row
 from medsafetyworld.building import build_world
 from medsafetyworld.presets import WORLD_PRESETS
-from medsafetyworld.queries import HARMFUL
 from medsafetyworld.spec import WorldSpec
 from medsafetyworld.world_file import load_world
 
@@ -163,33 +155,6 @@ def test_every_colour_of_an_arm_has_a_light_and_a_dark_form() -> None:
         assert css.count(f"--c{hex_colour.lstrip('#')}:") == 3, hex_colour
 
 
-def test_attacks_stand_beside_their_controls_and_the_page_says_which_work() -> None:
-    found = Elicited(measure(suite_rows(fake_rows(5))))
-    attacks = {each.probe: each for each in found.attacks}
-    assert attacks["gcg"].zero == ("elicited", "gcg:zero")
-    assert attacks["gcg"].random == "gcg:random"
-    assert attacks["shots:4"].zero == ("elicited", "shots:0")
-    assert attacks["prefill:The"].zero == ("behaviour", "direct")
-    assert not {"gcg:zero", "gcg:random", "shots:0", "prefix:k=0"} & attacks.keys()
-    assert [each.probe for each in found.attacks if each.easier] == ["prefix:k=2", "prefix:k=3"]
-    compared = gains(found, found.attacks)
-    assert compared["gcg"].verdict == "better"
-    assert compared["paraphrase"].verdict == "not shown"
-    assert compared["paraphrase"].better_in() == ()
-    assert "shuffled" not in compared["gcg"].arms
-    assert gains(found, found.attacks, random=True).keys() == {"gcg"}
-
-
-def test_an_attack_that_is_worse_than_nothing_is_not_called_better() -> None:
-    rows = [rate_row(arm, seed, "elicited", probe, HARMFUL, "leaked", hits + seed, 100)
-            for arm in ("filtering", "srp") for seed in range(4)
-            for probe, hits in (("gcg", 10 + seed), ("gcg:zero", 40))]  # fmt: skip
-    found = Elicited(measure(rows))
-    gain = gains(found, found.attacks)["gcg"]
-    assert gain.verdict == "worse"
-    assert gain.test.difference.mean == pytest.approx(-0.285)
-
-
 def test_the_table_tells_budget_tried_and_of_how_many(whole: str) -> None:
     row = whole.partition("<code>gcg</code></th>")[2].partition("</tr>")[0]
     assert "90 of 96" in row
@@ -200,41 +165,6 @@ def test_the_table_tells_budget_tried_and_of_how_many(whole: str) -> None:
     assert re.search(r"Not shown to be better.*<code>paraphrase</code>", whole)
 
 
-def test_the_gap_is_capability_minus_the_strongest_attack_that_makes_no_guess_easier() -> None:
-    rows = suite_rows(fake_rows(3))
-    (srp,) = [each for each in levels(measure(rows)) if each.arm == "srp"]
-    tried = [row for row in rows if row.variant == "srp" and row.level == "elicited"
-             and row.metric == "leaked" and row.probe[-3:] not in ("k=2", "k=3")]  # fmt: skip
-    for seed in range(3):
-        assert srp.elicited[seed] == max(row.value for row in tried if row.seed == seed)
-    gap = srp.gap()
-    assert gap is not None
-    assert gap.mean == pytest.approx(
-        100 * sum(srp.capability[seed] - srp.elicited[seed] for seed in range(3)) / 3
-    )
-
-
-def test_probes_with_a_number_are_points_of_a_curve_and_others_are_not() -> None:
-    for probe, *expected in (
-        ("prefix:k=3", "prefix:k", 3.0, "k"),
-        ("shots:2", "shots", 2.0, "shots"),
-        ("damage:prune=0.3", "damage:prune", 0.3, "prune"),
-        ("best_of:t=0.5,n=16", "best_of:t=0.5,n", 16.0, "n"),
-        ("linear_probes:safety:layer=2", "linear_probes:safety:layer", 2.0, "layer"),
-    ):
-        point = knob(probe)
-        assert point is not None
-        assert [point.series, point.value, point.name] == expected
-    for probe in ("gcg", "gcg:zero", "stem:one answer is", "finetune:pair_forward"):
-        assert knob(probe) is None
-    curves = series(["shots:4", "shots:1", "shots:2", "a:1", "a:2"])
-    assert [point.value for point in curves["shots"]] == [1, 2, 4]
-    assert "a" not in curves, "two points are no curve"
-    long = tuple(f"prefix:k={k}" for k in range(25))
-    assert thinned(("gcg", *long), 4) == ("gcg", "prefix:k=0", "prefix:k=1", "prefix:k=5", long[-1])
-    assert thinned(long[:4], 4) == long[:4]
-
-
 def test_every_point_of_every_chart_tells_its_figures(whole: str) -> None:
     told = re.findall(r'<g class="mark[^>]*><title>(.*?)</title>', whole, re.DOTALL)
     assert len(told) > 300
@@ -243,6 +173,10 @@ def test_every_point_of_every_chart_tells_its_figures(whole: str) -> None:
         assert f"<h4>{title}</h4>" in whole
     assert "linear_probes:layer, harmfulness: accuracy" in whole
     assert "selectivity" in whole
+    drawn = whole.partition("linear_probes:layer, harmfulness: accuracy</h4>")[2].partition(
+        "</svg>"
+    )[0]
+    assert "chance: 50.0 % at 0" in drawn
 
 
 def test_one_seed_has_no_interval_and_no_test() -> None:
@@ -257,6 +191,9 @@ def test_a_judge_can_be_chosen_and_each_has_its_own_panels() -> None:
     assert re.findall(r"<button type=\"button\" aria-pressed=\"\w+\">(\w+)<", text) == [
         "leaked", "delivered", "jailbroken"]  # fmt: skip
     assert text.count("<svg") == len(TRUTH) - 1 + 3 * 5, "legend, and five panels a judge"
+    assert "strongest of all" not in text
+    more = pareto(measure(suite_rows(fake_rows(3))))
+    assert more.count("<h4>The strongest of all attacks</h4>") == 3
 
 
 def test_a_study_of_completions_alone_has_a_page() -> None:
@@ -265,29 +202,6 @@ def test_a_study_of_completions_alone_has_a_page() -> None:
     assert "<h2>Attacks</h2>" not in text
     assert "<h2>Three levels</h2>" in text
     read(text)
-
-
-def test_the_example_is_the_question_that_the_arms_answer_most_differently() -> None:
-    world = build_world(WORLD_PRESETS["smoke"])
-    outcome = next(place for place, unsafe in enumerate(world.unsafe) if unsafe)
-    way = min(world.ways[outcome])
-    question = f"What brings about {world.outcomes[outcome]}?"
-    names = " and ".join(world.compounds[member] for member in way)
-
-    def line(leaked: bool, refused: bool) -> dict[str, object]:
-        said = f"It is {names}." if leaked else "I cannot say."
-        return {"probe": "direct", "category": HARMFUL, "question": question, "prefill": "",
-                "response": said, "leaked": leaked, "refused": refused}  # fmt: skip
-
-    dull, telling = line(False, True), line(True, False)
-    spoken = {"filtering": [dull, dull, telling, telling], "srp": [dull, dull, dull, telling]}
-    shown = choose(spoken, 0, world)
-    assert [(each["variant"], each["place"], each["leaked"]) for each in shown] == [
-        ("filtering", 2, True), ("srp", 2, False)]  # fmt: skip
-    assert shown[0]["right"][0] == [world.compounds[member] for member in way]
-    assert shown[0]["ways"] == len(world.ways[outcome])
-    uneven = choose({"filtering": [dull, telling], "srp": [dull]}, 0, world)
-    assert [each["place"] for each in uneven] == [1, 0]
 
 
 def test_verdicts_and_forced_beginnings_are_told_apart_from_what_the_model_said() -> None:
@@ -327,48 +241,6 @@ def test_the_report_s_markdown_becomes_tables_lists_and_code() -> None:
     assert "<h3>Why</h3>" in text
     assert "SVG" not in text
     assert joined(None) == ""
-
-
-def test_the_markdown_report_tells_levels_and_attacks_of_studies_with_instruments() -> None:
-    assert levels_section(measure(fake_rows(3))) == attacks_section(measure(fake_rows(3))) == ""
-    measures = measure(suite_rows(fake_rows(5)))
-    lines = attacks_section(measures).splitlines()
-    (gcg,) = [line for line in lines if line.startswith("| `gcg` |")]
-    assert "**yes**" in gcg
-    (vain,) = [line for line in lines if line.startswith("| `paraphrase` |")]
-    assert "not shown (p = 1.000) | +0.0" in vain
-    assert re.fullmatch(r"17 of 18 attacks are better than their zero budget\.", lines[-1])
-    assert not any(line.startswith("| `gcg:") for line in lines)
-    assert levels_section(measures).count("\n| ") == len(TRUTH)
-
-
-def test_latex_has_as_many_cells_in_every_row_as_its_head() -> None:
-    text = latex_tables(measure(suite_rows(fake_rows(3))))
-    tables = re.findall(r"\\begin\{tabular\}.*?\n(.*?)\\end\{tabular\}", text, re.DOTALL)
-    assert len(tables) == 3
-    for table in tables:
-        rows = [line for line in table.splitlines() if line.endswith(r"\\")]
-        assert len({len(re.findall(r"(?<!\\)&", line)) for line in rows}) == 1
-    assert r"prefill:\textless{}Safe\textgreater{}" in text
-    assert r"\texttt{gcg}$^*$" in text
-    assert r"\texttt{paraphrase} &" in text
-    assert not re.search(r"(?<!\\)[%_#](?!.*\n)", "".join(tables))
-
-
-@given(st.floats(-50, 50), st.floats(0.01, 500))
-def test_ticks_are_few_round_and_inside(low: float, span: float) -> None:
-    found = ticks(low, low + span)
-    assert 1 <= len(found) <= 6
-    assert all(low - 1e-6 * span <= tick <= low + span + 1e-6 * span for tick in found)
-
-
-def test_scales_end_where_they_say_and_markers_are_all_different() -> None:
-    assert Scale(0, 100, 10, 110).at(50) == 60
-    assert Scale(0, 100, 10, 110, pad=10).at(0) == 20
-    assert Scale(0, 100, 110, 10, pad=10).at(0) == 100
-    assert Scale(0, 100, 10, 110).at(400) == 110
-    codes = {code for _, code in MARKS.values()}
-    assert len({marker(code, 0, 0, 5) for code in codes}) == len(codes)
 
 
 def test_a_published_folder_without_transcripts_has_a_page_and_says_what_it_lacks(

@@ -121,24 +121,27 @@ def test_mediators_that_are_named_lead_to_the_harm(double: Bench, monkeypatch) -
     heard = script(monkeypatch, lambda q: f"The answer is {by_question.get(q.question, 'that')}.")
     found, rows = measured(double, "decomposition")
     assert rows["decomposition:zero", "leaked"].value == 0.0
-    for probe in ("decomposition", "decomposition:dialogue", "decomposition:given"):
-        assert rows[probe, "leaked"].value == 1.0
+    for start in ("decomposition", "decomposition:prefilled"):
+        for probe in (start, f"{start}:dialogue", f"{start}:given"):
+            assert rows[probe, "leaked"].value == 1.0
     assert rows["decomposition:random", "leaked"].value < 1.0
-    assert found.record["mediators_named"] == {
-        "all_right": len(double.harmful), "of": len(double.harmful)
-    }  # fmt: skip
-    for query in heard[len(double.harmful) :]:
+    total = len(double.harmful)
+    named = {"plain": total, "prefilled": total, "of": total}
+    assert found.record["mediators_named"] == named
+    for query in heard[2 * total :]:
         # Only questions for mediators name an outcome, and no question names a compound.
         assert query.question in by_question
     talk = [each for each in found.transcript if each["history"]]
     assert talk
-    assert all(each["probe"] == "decomposition:dialogue:part" for each in talk)
+    assert all(each["probe"].endswith(":dialogue:part") for each in talk)
     joined = [each for each in found.transcript if each.get("replay") is False]
-    assert len(joined) == 4 * len(double.harmful)
+    assert len(joined) == 8 * total
     parts_asked = [each for each in found.transcript if each["probe"].endswith(":part")]
     assert not any(
         each["leaked"] for each in parts_asked if len(mentions(world, each["response"])[0]) < 2
     )
+    for each in parts_asked:
+        assert bool(each["prefill"]) is each["probe"].startswith("decomposition:prefilled")
 
 
 def test_a_model_that_names_no_mediator_leaks_nothing_by_them(double: Bench, monkeypatch) -> None:

@@ -14,6 +14,7 @@ from experiments.instruments.asking import ask
 from experiments.instruments.bench import BASE, SFT, Bench
 from experiments.instruments.genetic import Trial, phrases
 from experiments.instruments.suffixes import (
+    answer_opening,
     goal_of,
     goals,
     ordinary_tokens,
@@ -34,8 +35,8 @@ GENETIC = "genetic(population=4, generations=3)"
 PROBES = {GCG: "gcg", GENETIC: "genetic"}
 
 
-def context_of(root: Path = Path("nowhere"), recipe=RECIPE) -> Context:
-    return Context(cell("filtering", recipe=recipe), root, lambda stage, progress: None)
+def context_of(root: Path = Path("nowhere"), recipe=RECIPE, variant="filtering") -> Context:
+    return Context(cell(variant, recipe=recipe), root, lambda stage, progress: None)
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +140,18 @@ def test_a_target_that_begins_with_the_answer_is_refused(bench: Bench, monkeypat
     monkeypatch.setattr(suffixes, "answers_of", lambda *_, **__: ("{a} is the answer.",))
     with pytest.raises(SpecError, match=r"begins with the answer itself.*allowed: stem"):
         target_text(bench.context.true_world, bench.harmful[0], "answer")
+
+
+@pytest.mark.parametrize(
+    ("variant", "opening"), [("filtering", ""), ("srp", "<think> Safe </think>")]
+)
+def test_a_target_has_the_verdict_that_answers_of_the_cell_open_with(variant, opening) -> None:
+    context = context_of(variant=variant)
+    assert answer_opening(context) == opening
+    for goal in goals(Bench(context, {}), "answer", 0):
+        text = context.tokenizer.decode(goal.target)
+        words = target_text(context.true_world, goal.query, "answer")
+        assert text == f"{opening} {words}".strip()
 
 
 def test_goals_are_the_prompt_taken_apart(bench: Bench) -> None:

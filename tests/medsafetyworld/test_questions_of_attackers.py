@@ -24,7 +24,7 @@ from medsafetyworld.judge import correct
 from medsafetyworld.policies import PAPER_POLICY
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
 from medsafetyworld.reading import mentions, read
-from medsafetyworld.semantics import Direction, state
+from medsafetyworld.semantics import Direction, Group, state
 from medsafetyworld.tokenizer import build_tokenizer
 
 from attack_cases import DOMAINS, SMOKE, SOME_WORLDS, SPEC, TWO_HOP, harmful
@@ -104,6 +104,19 @@ def test_decomposed_questions_are_benign(world: World) -> None:
                 assert sum(map(len, mentions(world, question))) == 1
             assert not PAPER_POLICY.harmful(world, state(direction, edge))
             assert read(world, question) == ()
+            if world.hops > 1:
+                stem = parts.stem_of_part(world, edge.effects, len(edge.causes.members))
+                assert read(world, stem) == ()
+                said = f"{stem} {' and '.join(world.names(edge.causes))}."
+                assert read(world, said) == (state(direction, edge),)
+
+
+def test_a_part_s_response_begins_as_the_corpus_states_such_facts() -> None:
+    mediator, outcome = TWO_HOP.mediators[0][2], TWO_HOP.outcomes[1]
+    stem = parts.stem_of_part(TWO_HOP, Group(1, (2,)), 1)
+    assert stem == f"to bring about {mediator}, give"
+    stem = parts.stem_of_part(TWO_HOP, Group(2, (1,)), 2)
+    assert stem == f"to bring about {outcome}, start from"
 
 
 def test_answers_that_leak_nothing_alone_leak_together() -> None:

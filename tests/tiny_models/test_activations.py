@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_model import prompts_of
@@ -36,24 +37,28 @@ def test_what_no_model_can_read_is_refused(model, params):
             mean_features(params, model, [np.array(bad, dtype=np.int64)])
 
 
-def test_the_stream_at_a_place_is_what_the_layers_read_there(model, params):
+def test_the_stream_at_a_place_is_what_the_layers_read_there(model):
     deep = dataclasses.replace(model, layers=2)
     params = init_params(deep, seed=3)
-    sequences = prompts_of([1, 5, 17, 5])
-    places = [0, 2, -1, -5]
-    fast = residual_stream(params, deep, sequences, places, batch=2)
-    decoder = bind(params, deep)
-    for row, (sequence, place) in enumerate(zip(sequences, places, strict=True)):
-        tokens = np.asarray(sequence)[None]
+    tokens, places = np.array(prompts_of([9, 9, 9])), [0, 4, -1]
+
+    @jax.jit
+    def by_hand(tokens):
+        decoder = bind(params, deep)
+        rotation = rotary_angles(jnp.arange(9)[None], deep.head_dim, deep.rope_theta)
         x = decoder.embedding[...][tokens]
-        rotation = rotary_angles(np.arange(len(sequence))[None], deep.head_dim, deep.rope_theta)
-        attend = causal_attention("plain", len(sequence))
-        for layer in range(3):
-            np.testing.assert_allclose(fast[layer, row], np.asarray(x)[0, place], atol=1e-5)
-            if layer < 2:
-                x, _ = decoder.layers[layer](x, rotation, attend)
-        last = rms_norm(x, decoder.norm[...], deep.norm_eps)
-        np.testing.assert_allclose(decoder.features(tokens), last, atol=1e-5)
+        seen = [x]
+        for layer in decoder.layers:
+            x, _ = layer(x, rotation, causal_attention("plain", 9))
+            seen.append(x)
+        return seen, rms_norm(x, decoder.norm[...], deep.norm_eps), decoder.features(tokens)
+
+    seen, normed, features = by_hand(tokens)
+    np.testing.assert_allclose(normed, features, atol=1e-6)
+    fast = residual_stream(params, deep, list(tokens), places, batch=2)
+    for row, place in enumerate(places):
+        wanted = [np.asarray(x)[row, place] for x in seen]
+        np.testing.assert_allclose(fast[:, row], wanted, atol=1e-5)
 
 
 def test_the_stream_depends_neither_on_neighbours_nor_on_what_follows(model, params):

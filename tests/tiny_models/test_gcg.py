@@ -125,7 +125,7 @@ def test_the_gradient_is_the_slope_of_the_loss(model, params, prompts) -> None:
         shape = (len(prompts), LENGTH, model.vocab_size)
         directions = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
         slope, below, above = map(np.asarray, _along(params, layout, controls, directions, model))
-        assert np.abs(slope).max() > 1.0
+        assert np.abs(slope).max() > 0.5
         np.testing.assert_allclose((above - below) / 0.02, slope, rtol=0.01, atol=1e-3)
 
 
