@@ -69,9 +69,8 @@ def test_every_path_in_the_map_exists() -> None:
 
 
 def test_the_intervention_of_the_readme_is_lawful_and_becomes_part_of_every_variant() -> None:
-    step, law = re.findall(
-        r"```python\n(.*?)```", README.partition("## Interventions")[2], re.DOTALL
-    )
+    section = README.partition("## Interventions")[2].partition("\n## ")[0]
+    step, law = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     assert len(step.splitlines()) <= 20
     assert len(law.splitlines()) == 1
     world, seen = SMOKE.world, tuple(SMOKE.documents(0))
@@ -95,7 +94,7 @@ def test_the_intervention_of_the_readme_is_lawful_and_becomes_part_of_every_vari
 
 
 def test_the_variants_of_the_readme_are_variants() -> None:
-    section = README.partition("## Interventions")[2].partition("## Where")[0]
+    section = README.partition("## Interventions")[2].partition("\n## ")[0]
     first = re.search(r"```\n(.*)\n```", section)
     quoted = re.findall(r'"([^"\n]*\|[^"\n]*)"', section)
     assert first

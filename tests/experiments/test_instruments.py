@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from untrained_bench import measured, untrained
 
 from experiments.cell import run_cell
 from experiments.instruments import (
@@ -24,6 +25,7 @@ from experiments.instruments.running import read_findings
 from experiments.json_files import StoreError
 from experiments.plan_checks import check_recipe
 from experiments.recipe import Recipe
+from experiments.studies.laboratory import INSTRUMENTS
 from experiments.study import (
     Plan,
     collect_rows,
@@ -130,3 +132,28 @@ def test_a_changed_row_of_an_instrument_is_found(tmp_path: Path) -> None:
     rows.write_text(rows.read_text().replace("leaked", "leaky"))
     with pytest.raises(StoreError, match=r"rows\.csv changed"):
         is_done(tmp_path, the_cell)
+
+
+def test_the_readme_s_own_attack_runs(tmp_path: Path) -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## Attacks and probes")[2].partition("\n## ")[0]
+    (example,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    try:
+        exec(compile(example, "README.md", "exec"), {"__name__": "readme"})
+        bench = untrained(replace(RECIPE, context=96), "filtering", tmp_path)
+        found = measured(bench, "ask_again")
+        assert {row.probe for row in found.rows} == {"ask_again"}
+        assert all(entry["history"] for entry in found.transcript)
+    finally:
+        REGISTRY.pop("ask_again", None)
+
+
+def test_the_readme_names_every_instrument() -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## Attacks and probes")[2].partition("\n## ")[0]
+    missing = [name for name in REGISTRY if name != "echo" and f"`{name}`" not in section]
+    assert set(missing) == {"adversarial_epochs"}, "epochs are told beside the pairs"
+
+
+def test_the_laboratory_has_the_whole_suite() -> None:
+    assert set(INSTRUMENTS) == REGISTRY.keys() - {"echo"}
