@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ START, COMPILE, TOKENIZE = "start", "compile", "tokenize and initialise"
 PARTS = {"reading the corpus back": "read back", "tokenizing": TOKENIZE, "asking": "measure"}
 """What a stage says when it begins something, and what we call that; training says its name."""
 
+_MEASURING = re.compile(r"measuring: (\w+)")
+
 
 def read_seconds(path: Path) -> dict[str, float]:
     """The seconds by part in a file. Raises `StoreError` naming a file that holds other things."""
@@ -35,6 +38,12 @@ def read_seconds(path: Path) -> dict[str, float]:
     if not good:
         raise StoreError(f"{path} must hold an object of seconds by part, each a number >= 0")
     return found
+
+
+def _instrument(stage: str) -> str:
+    """What a report is of, without how far it is: `measuring: gcg 16/88` is of the part gcg."""
+    found = _MEASURING.match(stage)
+    return found[1] if found else stage
 
 
 def process_age() -> float:
@@ -70,7 +79,7 @@ class StageClock:
         passed = self._pass_time()
         if progress is None:
             self._add(self._part, passed)
-            self._part = PARTS.get(stage, stage)
+            self._part = PARTS.get(stage) or _instrument(stage)
             return
         part = stage.partition("-")[0]
         if stage not in self._first:

@@ -87,3 +87,12 @@ def test_a_resumed_cell_goes_on_counting(tmp_path: Path, monkeypatch: pytest.Mon
     after = study_times(tmp_path).seconds
     assert after["measure"] >= before["measure"] + 0.1
     assert after["start"] > before["start"]
+
+
+def test_an_instrument_s_seconds_are_one_part_however_it_counts() -> None:
+    now = [0.0]
+    clock = StageClock(lambda: now[0], age=0.0)
+    for said in ("measuring: gcg", "measuring: gcg 8/88", "measuring: gcg:random 8/88", "asking"):
+        clock.heard(said, None)
+        now[0] += 1.0
+    assert clock.seconds() == {"start": 0.0, "gcg": 3.0, "measure": 1.0}
