@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
@@ -89,12 +90,17 @@ def test_a_notebook_runs_from_top_to_bottom(
     kernel = AsyncKernelManager(
         kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
     )
-    NotebookClient(
+    client = NotebookClient(
         notebook,
         km=kernel,
         timeout=SECONDS_A_CELL,
         resources={"metadata": {"path": str(tmp_path)}},
-    ).execute()
+    )
+    try:
+        client.execute()
+    finally:
+        # The client leaves a kernel that it was given running.
+        run_sync(kernel.shutdown_kernel)(now=True)
     shown = [output for cell in code(notebook) for output in cell.outputs]
     assert shown
     assert not any(output.output_type == "error" for output in shown)
