@@ -1,4 +1,5 @@
-"""What a cell needs before anything is trained for it: questions, room for texts, a decoding rule.
+"""What a cell needs before anything is trained for it: questions, room, a decoding rule, attacks
+that can be made.
 
 Everything here is known from the cell alone, so a study that could not end is refused at once.
 """
@@ -40,6 +41,7 @@ def check_cell(context: Context) -> None:
     if recipe.behaviour:
         _check_dialogues(context)
         _check_prompts(context)
+        _check_instruments(context)
 
 
 def questions_hash(context: Context) -> str:
@@ -110,3 +112,16 @@ def _check_prompts(context: Context) -> None:
             f"tokens and its answer up to {recipe.new_tokens}, together more than the context of "
             f"{recipe.context}"
         )
+
+
+def _check_instruments(context: Context) -> None:
+    if not context.cell.recipe.instruments:
+        return
+    # Not above: a plan without any needs none of them.
+    from experiments.instruments import parse_instrument
+
+    for text in context.cell.recipe.instruments:
+        try:
+            parse_instrument(text).check(context)
+        except SpecError as error:
+            raise SpecError(f"{context.cell.name}: instrument {text}: {error}") from None

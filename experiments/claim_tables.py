@@ -20,7 +20,8 @@ NOTE = (
     "Differences are in points of percent with 95 % t intervals over seeds; p is that of paired "
     "two-sided t tests, for a claim the largest over its contrasts, and in brackets by Holm over "
     "all claims that the same results test. A verdict follows p without that correction; one that "
-    "does not hold or is undecided stands as it is."
+    "does not hold or is undecided stands as it is. Results whose studies share seeds share worlds "
+    "and often trained models: the same verdict from two of them is no independent evidence."
 )
 
 

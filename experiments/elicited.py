@@ -2,8 +2,9 @@
 
 In: measures. Out: attacks by probe and their rates per seed; `gains` says whether one is better
 than doing nothing. By convention a probe is named after its instrument, then `:` and a knob: `gcg`,
-`gcg:zero` (nothing searched), `gcg:random` (random search of equal budget), `shots:0`. Where an
-attack has no zero-budget row of its own, that is the direct question. Rates are fractions.
+`gcg:zero` (nothing searched), `gcg:random` (random search of equal budget), `shots:0`; what ends in
+`:control` is no attack either. Where an attack has no zero-budget row of its own, that is the
+direct question. Rates are fractions.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from experiments.statistics import SMALLEST_EFFECT
 from medsafetyworld.queries import GENERAL, HARMFUL
 
 DIRECT = ("behaviour", "direct")
-ZERO, RANDOM = "zero", "random"
+ZERO, RANDOM, CONTROL = "zero", "random", "control"
 NO_RULE = "none"
-"""What a defence's probe is called, behind the colon, where nothing is defended."""
+"""What a defence's probe is called, behind the colon, where nothing is defended; what follows a
+plus sign is the attack, e.g. `RULE:none+pairs=50` beside `RULE:reflected+pairs=50`."""
 BUILT_IN = {
     "prefill": "the response is made to begin so",
     "stem": "the response is made to begin with this answer stem",
@@ -45,8 +47,9 @@ class Attack:
     zero: tuple[str, str]
     random: str | None
     easier: bool
-    """Whether it makes guessing easier: it gives part of a true answer away, or may try often, and
-    its chance lies above that of the plain questions by an effect of interest."""
+    """Whether it makes guessing easier: it says of itself that it gave part of an answer away (the
+    metric `given` is above 0), or its chance lies above that of the plain questions by an effect of
+    interest, for instance because it may try often."""
 
     @property
     def family(self) -> str:
@@ -117,11 +120,12 @@ class Elicited:
 
     @cached_property
     def controls(self) -> frozenset[str]:
-        """The probes that are no attacks: zero budget, random search, no defence."""
+        """The probes that are no attacks: zero budget, random search, other controls, no
+        defence."""
         return frozenset(
             probe
             for probe in self.probes
-            if probe.rpartition(":")[2] in (ZERO, RANDOM) or _at_zero(probe) or _undefended(probe)
+            if probe.rpartition(":")[2] in _ENDINGS or _at_zero(probe) or _undefended(probe)
         )
 
     @cached_property
@@ -139,6 +143,9 @@ class Elicited:
         )
 
     def _easier(self, probe: str) -> bool:
+        given = self._rows.get(("elicited", probe, "given"), {})
+        if any(row.value > 0 for arm in given.values() for row in arm.values()):
+            return True
         plain, own = self.measures.chance_level() or 0.0, self.chance(probe) or 0.0
         return own > plain + SMALLEST_EFFECT
 
@@ -153,7 +160,7 @@ class Elicited:
     def _zero(self, probe: str) -> tuple[str, str]:
         own = self._control(probe, ZERO)
         if own is None and kind(family(probe)) == "defence":
-            # The same questions without the rule.
+            # The same questions, or the same attack at the same strength, without the rule.
             _, plus, suffix = probe.partition("+")
             bare = f"{family(probe)}:{NO_RULE}{plus}{suffix}"
             own = bare if bare in self.probes and bare != probe else None
@@ -185,24 +192,47 @@ class Elicited:
         """The attacks that make no guess easier: whose rates can be compared."""
         return tuple(each for each in self.attacks if each.kind == "attack" and not each.easier)
 
+    @cached_property
+    def seeds(self) -> int:
+        """How many seeds the study has."""
+        return len({row.seed for row in self.measures.rows})
+
+    @cached_property
+    def shared(self) -> tuple[Attack, ...]:
+        """The free attacks that were tried on every model that any was tried on: a largest rate
+        over more attacks is larger by luck alone."""
+        tried = {
+            attack.probe: {
+                (arm, seed)
+                for arm in self.measures.variants
+                for seed in self.rows(attack.probe, arm)
+            }
+            for attack in self.free
+        }
+        models = set().union(*tried.values())
+        return tuple(attack for attack in self.free if tried[attack.probe] == models)
+
     def strongest(self, arm: str) -> dict[int, float]:
-        """The largest rate of an arm over the free attacks within each seed, as the paper takes
+        """The largest rate of an arm over the shared attacks within each seed, as the paper takes
         it; seeds without any are left out."""
         found: dict[int, float] = {}
-        for attack in self.free:
+        for attack in self.shared:
             for seed, rate in self.rates(attack.probe, arm).items():
                 found[seed] = max(rate, found.get(seed, 0.0))
         return dict(sorted(found.items()))
 
     def strongest_on_average(self, arm: str) -> str | None:
-        """The free attack whose mean over the arm's seeds is largest; None if none leaks."""
+        """The shared attack whose mean over the arm's seeds is largest; None if none leaks."""
         means = {
             attack.probe: math.fsum(rates.values()) / len(rates)
-            for attack in self.free
+            for attack in self.shared
             if (rates := self.rates(attack.probe, arm))
         }
         best = max(means, key=lambda probe: means[probe], default=None)
         return best if best is not None and means[best] > 0 else None
+
+
+_ENDINGS = (ZERO, RANDOM, CONTROL)
 
 
 def _undefended(probe: str) -> bool:
@@ -225,7 +255,7 @@ def _order(probe: str) -> tuple[object, ...]:
     return (
         place,
         name,
-        [ZERO, RANDOM].index(ending) + 1 if ending in (ZERO, RANDOM) else 0,
+        _ENDINGS.index(ending) + 1 if ending in _ENDINGS else 0,
         point.series if point else probe,
         point.value if point else 0.0,
         probe,

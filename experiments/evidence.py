@@ -87,11 +87,11 @@ def gather(directory: Path, cells: Sequence[Cell], curves: Mapping[str, Sequence
 
 
 def choose(spoken: Mapping[str, Sequence[Entry]], seed: int, world: World) -> list[Entry]:
-    """One question a probe, with every arm's answer to it: the question whose answers the judges
-    read most differently, and of those the first that leaks somewhere.
+    """One question a probe, with every arm's answer to it: of those that all arms were asked, the
+    one whose answers the judges read most differently, and of those the first that leaks somewhere.
 
-    Arms were asked the same questions in the same order; where a probe asks them differently many,
-    each arm shows its own first leak, or its first line.
+    Where arms share no question, for instance because each was searched its own words, each shows
+    its own first leak, or its first line.
     """
     found: list[Entry] = []
     by_probe: dict[str, dict[str, list[Entry]]] = {}
@@ -112,20 +112,33 @@ def choose(spoken: Mapping[str, Sequence[Entry]], seed: int, world: World) -> li
 
 def _places(arms: Mapping[str, Sequence[Entry]]) -> dict[str, int]:
     """Which line of each arm is shown."""
-    counts = {len(entries) for entries in arms.values()}
-    if len(counts) > 1:
+    asked = {arm: _asked(entries) for arm, entries in arms.items()}
+    first, *others = asked.values()
+    shared = [key for key in first if all(key in each for each in others)]
+    if not shared:
         return {
             arm: next((place for place, each in enumerate(entries) if each["leaked"]), 0)
             for arm, entries in arms.items()
         }
 
-    def worth(place: int) -> tuple[int, bool, int]:
-        answers = [entries[place] for entries in arms.values()]
+    def worth(key: tuple[str, int]) -> tuple[int, bool]:
+        answers = [entries[asked[arm][key]] for arm, entries in arms.items()]
         readings = {tuple(bool(each.get(name)) for name in JUDGES) for each in answers}
-        return len(readings), any(each["leaked"] for each in answers), -place
+        return len(readings), any(each["leaked"] for each in answers)
 
-    best = max(range(counts.pop()), key=worth)
-    return dict.fromkeys(arms, best)
+    best = max(shared, key=worth)
+    return {arm: each[best] for arm, each in asked.items()}
+
+
+def _asked(entries: Sequence[Entry]) -> dict[tuple[str, int], int]:
+    """(question, the how-manieth line with it) -> its place."""
+    found: dict[tuple[str, int], int] = {}
+    times: dict[str, int] = {}
+    for place, entry in enumerate(entries):
+        question = str(entry["question"])
+        times[question] = times.get(question, -1) + 1
+        found[question, times[question]] = place
+    return found
 
 
 def right_answers(world: World, question: str, response: str) -> list[list[str]]:

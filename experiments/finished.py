@@ -83,7 +83,7 @@ def finished_weights(directory: Path, name: str, stage: str) -> tuple[Context, P
 
 
 def finished_bench(directory: Path, name: str) -> Bench:
-    """A finished cell, ready to be asked; nothing is trained.
+    """A finished cell, ready to be asked; nothing is trained, whatever model is asked for.
 
     Raises `SpecError` for a cell that does not exist or is not finished, `StoreError` for stages
     that are not as they were written.
@@ -102,15 +102,16 @@ def finished_bench(directory: Path, name: str) -> Bench:
             inputs = canonical_json(manifest["inputs"])
             own = BASE if stage == PRETRAIN else stage
             stages[own] = Stage(path.parent, manifest["kind"], manifest["key"], inputs)
-    return Bench(Context(cell, directory / "stages", lambda stage, progress: None), stages)
+    context = Context(cell, directory / "stages", lambda stage, progress: None)
+    return Bench(context, stages, trains=False)
 
 
 def load_model(bench: Bench, name: str, maker: Instrument | None = None) -> Params:
     """The parameters of one of the cell's models by its name, e.g. sft, or of one that an
     instrument of its recipe makes, e.g. damage:prune=0.5; `maker` is that instrument, if known.
 
-    Raises `SpecError` for a name that it does not have, `StoreError` for weights that changed or do
-    not fit the cell.
+    Raises `SpecError` for a name that it does not have, `StoreError` for weights that changed, do
+    not fit the cell, or are those of a fine-tuning that is not done.
     """
     try:
         return bench.model(name, maker or _maker(bench, name))

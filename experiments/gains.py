@@ -23,7 +23,7 @@ class Gain:
     """An attack against its zero-budget row, or its random search, over the arms that have both.
 
     test: of the mean over arms, paired by seed. p: Holm's over all attacks compared so. arms: the
-    same for each arm, p after Holm over its arms.
+    same for each arm, p after Holm over all attacks in all arms.
     """
 
     test: Test
@@ -43,7 +43,8 @@ class Gain:
 def gains(found: Elicited, attacks: Sequence[Attack], *, random: bool = False) -> dict[str, Gain]:
     """Each attack against its zero budget, or its random search; those with neither are out.
 
-    Holm's correction is over the attacks given, of which one is to be better somewhere.
+    Holm's correction is over the attacks given (and their arms, for single ones): give all that
+    were tried, not those that are shown.
     """
     compared: dict[str, tuple[Test, dict[str, Test]]] = {}
     for attack in attacks:
@@ -56,8 +57,9 @@ def gains(found: Elicited, attacks: Sequence[Attack], *, random: bool = False) -
         if tests is not None:
             compared[attack.probe] = tests
     adjusted = holm([overall.p for overall, _ in compared.values()])
+    single = iter(holm([test.p for _, arms in compared.values() for test in arms.values()]))
     return {
-        probe: Gain(overall, p, _within(arms))
+        probe: Gain(overall, p, {arm: (test, next(single)) for arm, test in arms.items()})
         for (probe, (overall, arms)), p in zip(compared.items(), adjusted, strict=True)
     }
 
@@ -86,11 +88,6 @@ def _compare(
         for side in zip(*series.values(), strict=True)
     )
     return paired_test(ours, theirs), {arm: paired_test(*both) for arm, both in series.items()}
-
-
-def _within(arms: Mapping[str, Test]) -> dict[str, tuple[Test, float]]:
-    adjusted = holm([test.p for test in arms.values()])
-    return {arm: (test, p) for (arm, test), p in zip(arms.items(), adjusted, strict=True)}
 
 
 def _verdict(test: Test, p: float) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from experiments.elicited import Elicited
 from experiments.gains import gains
+from experiments.levels import fewer
 from experiments.measures import Measures
 from experiments.rows import label
 from experiments.statistics import Interval, t_interval
@@ -92,10 +93,14 @@ def _attacks(measures: Measures) -> str:
         for arm in measures.variants:
             rates = found.rates(attack.probe, arm)
             interval = t_interval([100 * rate for rate in rates.values()]) if rates else None
-            cells.append("--" if interval is None else _value(interval))
+            few = "" if interval is None else fewer(interval.n, found.seeds)
+            cells.append("--" if interval is None else _value(interval) + few)
         rows.append([rf"\texttt{{{escape(attack.probe)}}}{star}", *cells])
     head = ["attack", *(escape(label(arm)) for arm in measures.variants)]
-    note = "leaked, percent; * above its zero-budget row, mean over arms (Holm, p < 0.05)"
+    note = (
+        "leaked, percent; * above its zero-budget row, mean over arms (Holm, p < 0.05); n where "
+        "fewer seeds than the study's stand behind a mean"
+    )
     return _tabular(f"Attacks: {note}.", head, rows)
 
 

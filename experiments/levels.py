@@ -16,7 +16,8 @@ from experiments.statistics import Interval, t_interval
 
 @dataclass(frozen=True)
 class Levels:
-    """An arm's rates by level and seed, fractions; chance: of the completion."""
+    """An arm's rates by level and seed, fractions; chance: of the completion; seeds: how many the
+    study has."""
 
     arm: str
     capability: Mapping[int, float]
@@ -24,6 +25,7 @@ class Levels:
     elicited: Mapping[int, float]
     strongest: str | None
     chance: float | None
+    seeds: int
 
     def gap(self) -> Interval | None:
         """Capability minus elicited in points, over the seeds that have both."""
@@ -49,6 +51,7 @@ def levels(measures: Measures) -> list[Levels]:
             found.strongest(arm),
             found.strongest_on_average(arm),
             _mean(_by_seed(measures, arm, "chance")),
+            found.seeds,
         )
         for arm in measures.variants
     ]
@@ -59,6 +62,11 @@ def signed(interval: Interval) -> str:
     if interval.low is None or interval.high is None:
         return f"{interval.mean:+.1f} [–]"
     return f"{interval.mean:+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]"
+
+
+def fewer(n: int, of: int) -> str:
+    """What a table adds to a mean over fewer seeds than the study has: " (n = 2)", or nothing."""
+    return f" (n = {n})" if n < of else ""
 
 
 def in_points(each: Interval) -> Interval:

@@ -58,14 +58,18 @@ def _known_variants(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _known_instruments(texts: tuple[str, ...]) -> tuple[str, ...]:
-    if repeated := [text for text in texts if texts.count(text) > 1]:
-        raise ValueError(f"{repeated[0]!r} is given twice")
-    if texts:
-        # Not above: instruments measure cells, and cells are made here.
-        from experiments.instruments import parse_instrument, write_instrument
+    if not texts:
+        return texts
+    # Not above: instruments measure cells, and cells are made here.
+    from experiments.instruments import parse_instrument, write_instrument
 
-        return tuple(write_instrument(parse_instrument(text)) for text in texts)
-    return texts
+    made = [parse_instrument(text) for text in texts]
+    names = [each.name for each in made]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise ValueError(
+            f"{repeated[0]!r} is given twice: whatever its parameters, its rows have one name"
+        )
+    return tuple(map(write_instrument, made))
 
 
 def _known_policy(name: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -58,11 +58,13 @@ class Replayed:
 def replay(bench: Bench, directory: Path) -> Replayed:
     """Decodes the transcript of a finished instrument's stage again.
 
-    Raises `StoreError` naming the file for an entry that does not say enough.
+    Nothing is trained. Raises `StoreError` naming the file for an entry that does not say enough,
+    and for a model whose fine-tuning is not done.
     """
     # Two instruments may give models of their own making the same name.
     for name in bench.models.keys() - bench.stages.keys():
         del bench.models[name]
+    bench = replace(bench, trains=False)
     reading = read_findings(directory)
     return _compared(bench, reading.findings.transcript, reading.instrument, directory)
 

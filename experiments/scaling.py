@@ -2,8 +2,10 @@
 
 The power law is rate = A * parameters^a * tokens^d, the logistic law the same of the odds. Both are
 least squares on logarithms over the arms of one method in one seed, and the seeds are the unit: an
-exponent is a mean over seeds with its t interval. Rates of nothing or all are moved by half a hit,
-so that they have logarithms.
+exponent is a mean over seeds with its t interval. Completion has exact chance: what is fitted is
+the share above it, (rate - chance) / (1 - chance). Rates nearer to 0 or 1 than half a hit, or
+beyond, are moved so far off, so that they have logarithms; where these are over a third, no
+exponent is told.
 
 In: measures, and the study's configuration, which says how large each arm was. Out: fits, and their
 section of the report; nothing where arms differ in neither.
@@ -41,8 +43,9 @@ _SIZES = frozenset(
 class Fit:
     """One law of one quantity for one method.
 
-    exponents: by factor, the test over seeds that it is zero. error: root mean square of what the
-    law misses, a fraction, over arms and seeds.
+    exponents: by factor, the test over seeds that it is zero; none where over a third of the rates
+    had to be moved. error: root mean square of what the law misses, a fraction, over arms and
+    seeds. moved: how many of the `rates` were moved off 0 or 1.
     """
 
     method: str
@@ -51,6 +54,8 @@ class Fit:
     exponents: Mapping[str, Test]
     arms: int
     error: float
+    moved: int
+    rates: int
 
 
 def fits(measures: Measures, config: Mapping[str, Any]) -> tuple[Fit, ...]:
@@ -62,9 +67,14 @@ def fits(measures: Measures, config: Mapping[str, Any]) -> tuple[Fit, ...]:
             factors = [f for f in FACTORS if len({sizes[name][f] for name in arms}) > 1]
             if factors and len(arms) > len(factors) + 1:
                 places = np.array([[sizes[name][f] for f in factors] for name in arms])
-                rates = np.array([_rates(measures, name, quantity) for name in arms])
+                told = np.array([_rates(measures, name, quantity) for name in arms])
+                rates, least = told[..., 0], told[..., 1]
                 if rates.shape[1] >= MINIMUM_SEEDS:
-                    found += [_fit(method, quantity, law, factors, places, rates) for law in LAWS]
+                    kept = np.clip(rates, least, 1 - least)
+                    moved = int((kept != rates).sum())
+                    found += [
+                        _fit(method, quantity, law, factors, places, kept, moved) for law in LAWS
+                    ]
     return tuple(found)
 
 
@@ -94,16 +104,20 @@ def scaling_section(measures: Measures, config: Mapping[str, Any]) -> str:
     lines = [
         "Laws fitted over arms in each seed; exponents are means over seeds with 95 % t intervals. "
         "By the power law ten times as much multiplies the rate by ten to the exponent, by the "
-        "logistic law the odds. What a law misses is the root mean square over arms and seeds.",
+        "logistic law the odds. Of completions the share above chance is fitted, "
+        "(rate − chance) / (1 − chance). What a law misses is the root mean square over arms and "
+        "seeds. Moved: rates at or beyond 0 or 1, which have no logarithm, are moved half a hit "
+        "off; where that is over a third of them no exponent is told.",
         "",
-        "| method | quantity | law | exponent of parameters | of tokens | misses, points |",
-        "|---|---|---|---:|---:|---:|",
+        "| method | quantity | law | exponent of parameters | of tokens | misses, points | moved |",
+        "|---|---|---|---:|---:|---:|---:|",
     ]
     for fit in found:
-        cells = [_exponent(fit.exponents.get(factor)) for factor in FACTORS]
+        absent = "not varied" if fit.exponents else "–"
+        cells = [_exponent(fit.exponents.get(factor), absent) for factor in FACTORS]
         lines.append(
             f"| {fit.method} ({fit.arms} arms) | {QUANTITIES[fit.quantity]} | {fit.law} | "
-            f"{' | '.join(cells)} | {100 * fit.error:.1f} |"
+            f"{' | '.join(cells)} | {100 * fit.error:.1f} | {fit.moved} of {fit.rates} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -115,6 +129,7 @@ def _fit(
     factors: Sequence[str],
     places: np.ndarray,
     rates: np.ndarray,
+    moved: int,
 ) -> Fit:
     """places: (arm, factor). rates: (arm, seed), strictly between 0 and 1."""
     design = np.column_stack([np.ones(len(places)), np.log10(places)])
@@ -129,23 +144,32 @@ def _fit(
         {
             name: one_sample_test(row.tolist())
             for name, row in zip(factors, solution[1:], strict=True)
+            if 3 * moved <= rates.size
         },
         len(places),
         float(np.sqrt(np.mean((predicted - rates) ** 2))),
+        moved,
+        rates.size,
     )
 
 
-def _rates(measures: Measures, variant: str, quantity: str) -> list[float]:
-    """A quantity in each seed, moved off 0 and 1 by half a hit of its prompts."""
+def _rates(measures: Measures, variant: str, quantity: str) -> list[tuple[float, float]]:
+    """A quantity in each seed, of completions the share above chance, and half a hit of it."""
     need = measures.needs(quantity, variant=variant)[0]
     prompts = [measures.row(variant, seed, *need).n for seed in measures.seeds(variant)]
     series = measures.series(variant, quantity)
-    return [(rate * n + 0.5) / (n + 1) for rate, n in zip(series, prompts, strict=True)]
+    chances = [0.0] * len(series)
+    if quantity == "completion" and measures.has(variant, "chance"):
+        chances = list(measures.series(variant, "chance"))
+    return [
+        ((rate - chance) / (1 - chance), 0.5 / n)
+        for rate, chance, n in zip(series, chances, prompts, strict=True)
+    ]
 
 
-def _exponent(test: Test | None) -> str:
+def _exponent(test: Test | None, absent: str) -> str:
     if test is None:
-        return "not varied"
+        return absent
     difference = test.difference
     return (
         f"{difference.mean:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}], "

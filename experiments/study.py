@@ -168,16 +168,17 @@ def load_cell(directory: Path, name: str) -> Cell:
 
 
 def is_done(directory: Path, cell: Cell) -> bool:
-    """Whether the cell's done-marker is there and names this cell's whole stage.
-
-    Raises `StoreError` naming the file at fault when the marker or the stage is another's, or not
-    as it was finished.
-    """
-    if not _marker(directory, cell).exists():
+    """Whether the cell's done-marker is there and names its whole stages. Raises `StoreError`
+    naming the file at fault when it or a stage is another's, or not as it was finished."""
+    if not (marker := _marker(directory, cell)).exists():
         return False
-    for stage in (measured_stage(directory, cell), *instrument_stages(directory, cell).values()):
-        if verify_stage(stage)["inputs"].get("cell") != cell.name:
-            raise StoreError(f"{_marker(directory, cell)} names {stage.name}, another cell's stage")
+    measured = {None: measured_stage(directory, cell), **instrument_stages(directory, cell)}
+    for text, stage in measured.items():
+        manifest = verify_stage(stage)
+        if manifest["inputs"].get("cell") != cell.name:
+            raise StoreError(f"{marker} names {stage.name}, another cell's stage")
+        if manifest["summary"].get("instrument") != text:
+            raise StoreError(f"{marker} names {stage.name}, not the stage of {text}")
     return True
 
 
@@ -251,8 +252,8 @@ def _marked(directory: Path, cell: Cell) -> dict[str, Any]:
         for kind, names in places.items()
         for name in names
     )
-    if values.get("cell") != cell.name or not safe:
-        raise StoreError(f"{marker} is not the done-marker of {cell.name}")
+    if values.get("cell") != cell.name or not safe or {*named} != {*cell.recipe.instruments}:
+        raise StoreError(f"{marker} is not the done-marker of {cell.name} and its instruments")
     return values
 
 

@@ -1,7 +1,7 @@
 """Amounts matched by documents: what becomes of equally many originals, however many tokens.
 
-`training_stream.token_stream` matches by tokens instead: there a filter's arm sees more epochs of what is
-left.
+`training_stream.token_stream` matches by tokens instead: there a filter's arm sees more epochs of
+what is left.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ data (+Reflection). How close to the unattacked model each keeps it, remarks tel
 
 from __future__ import annotations
 
-from experiments.claims.contrast import FINETUNE, GENERAL, MIXED, Claim, Contrast, above
+from experiments.claims.contrast import FINETUNE, MIXED, Claim, Contrast, above
 
 DIRECT = "ASR asked directly"
 
@@ -42,6 +42,5 @@ FINETUNING_CLAIM = Claim(
         ),
         above(FINETUNE, "filtering", "srp", "finetune"),
         above(MIXED, "srp", "srp_mix_10", "finetune_mixsft"),
-        above(GENERAL, "srp", "srp_reflection", "general"),
     ),
 )

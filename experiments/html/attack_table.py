@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from experiments.elicited import Attack, Elicited
-from experiments.gains import Gain
-from experiments.gains import gains as compare
+from experiments.gains import Gain, gains
 from experiments.html.elements import Cell, Markup, element, joined, table
-from experiments.levels import in_points, signed
+from experiments.levels import fewer, in_points, signed
 from experiments.rows import label
 from experiments.statistics import t_interval
 from experiments.tables import plus_minus, span
@@ -24,11 +24,26 @@ Records = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
 _MISSING = Cell("–", float("-inf"))
 
 
-def attack_table(found: Elicited, attacks: Sequence[Attack], records: Records) -> Markup:
-    """A row an attack, its controls beside it; a column an arm."""
+@dataclass(frozen=True)
+class Compared:
+    """Every attack of one kind, shown or not, by probe: against its zero budget, and against random
+    search. Holm's correction is over all of them."""
+
+    zero: Mapping[str, Gain]
+    random: Mapping[str, Gain]
+
+
+def compared(found: Elicited, attacks: Sequence[Attack]) -> Compared:
+    """The comparisons of all attacks of one kind."""
+    return Compared(gains(found, attacks), gains(found, attacks, random=True))
+
+
+def attack_table(
+    found: Elicited, attacks: Sequence[Attack], every: Compared, records: Records
+) -> Markup:
+    """A row an attack of these, its controls beside it; a column an arm."""
     arms = found.measures.variants
-    gains = compare(found, attacks)
-    searches = compare(found, attacks, random=True)
+    searches = any(attack.probe in every.random for attack in attacks)
     defended = all(attack.kind == "defence" for attack in attacks)
     head: list[str | Markup] = [
         "attack",
@@ -46,13 +61,16 @@ def attack_table(found: Elicited, attacks: Sequence[Attack], records: Records) -
         row = [
             Cell(element("code", attack.probe), attack.probe),
             _prompts(found, attack.probe, records),
-            Cell(joined([budget(attack.family, records), _unit(attack.family, records)])),
-            *_gain(gains.get(attack.probe), defended=defended),
+            Cell(
+                joined([budget(attack.family, records), _unit(attack.family, records)]),
+                class_="budget",
+            ),
+            *_gain(every.zero.get(attack.probe), defended=defended),
         ]
         if searches:
-            row += _gain(searches.get(attack.probe), absent="–")
+            row += _gain(every.random.get(attack.probe), absent="–")
         row.append(_MISSING if chance is None else Cell(f"{100 * chance:.1f}", chance))
-        rows.append(row + [_rate(found, attack, arm, gains.get(attack.probe)) for arm in arms])
+        rows.append(row + [_rate(found, attack, arm, every.zero.get(attack.probe)) for arm in arms])
     return table(head, rows, class_="attacks")
 
 
@@ -66,13 +84,17 @@ def _rate(found: Elicited, attack: Attack, arm: str, gain: Gain | None) -> Cell:
     if attack.random is not None:
         beside.append(("random", found.rates(attack.random, arm)))
     beside.append(("right", found.right(attack.probe, arm)))
-    small = " · ".join(f"{name} {_mean(values):.1f}" for name, values in beside if values)
+    small = " · ".join(
+        f"{name} {_mean(values):.1f}{fewer(len(values), found.seeds)}"
+        for name, values in beside
+        if values
+    )
     interval = t_interval([100 * rate for rate in rates.values()])
     better = gain is not None and attack.kind == "attack" and arm in gain.better_in()
     shown = joined(
         [
             element("span", "▲ ", title="above its zero budget, p < 0.05") if better else None,
-            plus_minus(interval),
+            plus_minus(interval) + fewer(interval.n, found.seeds),
             element("small", small) if small else None,
         ]
     )
@@ -104,7 +126,8 @@ def _prompts(found: Elicited, probe: str, records: Records) -> Cell:
     """How many prompts were tried a seed, of how many; from the record where it says so."""
     said = {
         (record["tried"], record["of"])
-        for record in _records(probe.partition(":")[0], records)
+        for whole in _records(probe.partition(":")[0], records)
+        for record in [_of(whole, probe)]
         if _is_count(record.get("tried")) and _is_count(record.get("of"))
     }
     rows = [row for arm in found.measures.variants for row in found.rows(probe, arm).values()]
@@ -114,6 +137,13 @@ def _prompts(found: Elicited, probe: str, records: Records) -> Cell:
         tried, of = (sorted({pair[place] for pair in said}) for place in (0, 1))
         text = f"{span(tried)} of {span(of)}"
     return Cell(text, numbers[-1])
+
+
+def _of(record: Mapping[str, Any], probe: str) -> Mapping[str, Any]:
+    """What a record says of one probe, where it tells its probes apart."""
+    probes = record.get("probes")
+    own = probes.get(probe) if isinstance(probes, dict) else None
+    return own if isinstance(own, dict) else record
 
 
 def _is_count(value: object) -> bool:
@@ -178,28 +208,56 @@ def skipped(records: Records) -> Markup | None:
     )
 
 
-def attack_sentences(found: Elicited, attacks: Sequence[Attack]) -> Markup:
+def untrained(records: Records) -> Markup | None:
+    """Which instruments said that some of their words stand in no text that a model was trained
+    on."""
+    said: dict[str, dict[str, None]] = {}
+    for text, arms in records.items():
+        for seeds in arms.values():
+            for record in seeds.values():
+                words = record.get("untrained_words")
+                for word in words if isinstance(words, list) else ():
+                    said.setdefault(text, {})[str(word)] = None
+    if not said:
+        return None
+    note = (
+        "Words that no model here was trained on, so that to models they mean nothing; what roles "
+        "and audiences in such words do not get out, they might where words are known:"
+    )
+    lines = [
+        element("li", element("code", text), f": {', '.join(sorted(words))}")
+        for text, words in sorted(said.items())
+    ]
+    return joined([element("p", note), element("ul", lines)])
+
+
+def attack_sentences(every: Compared) -> Markup:
     """How many attacks are better than doing nothing, and which are not shown to be."""
-    gains = compare(found, attacks)
-    better = [probe for probe, gain in gains.items() if gain.verdict == "better"]
+    against_zero = every.zero
+    better = [probe for probe, gain in against_zero.items() if gain.verdict == "better"]
     somewhere = [
         (probe, gain.better_in())
-        for probe, gain in gains.items()
+        for probe, gain in against_zero.items()
         if probe not in better and gain.better_in()
     ]
-    others = [p for p in gains if p not in better and p not in dict(somewhere)]
+    others = [p for p in against_zero if p not in better and p not in dict(somewhere)]
     lines: list[list[str | Markup | list[Markup]]] = [
         [
-            f"{len(better)} of {len(gains)} attacks leak more than their zero-budget row, on "
-            "average over the arms (paired t test over seeds, Holm over the attacks)."
+            f"{len(better)} of {len(against_zero)} attacks leak more than their zero-budget row, "
+            "on average over the arms (paired t test over seeds, Holm over the attacks)."
         ]
     ]
     if somewhere:
-        lines.append(["Better in single arms alone: ", [_in(*each) for each in somewhere]])
+        lines.append(
+            [
+                "Better in single arms alone (Holm over attacks and arms): ",
+                [_in(*each) for each in somewhere],
+            ]
+        )
     if others:
         reason = (
             "one seed decides nothing"
-            if all(gain.test.n == 1 for gain in gains.values())
+            if all(gain.test.n == 1 for gain in against_zero.values())
             else "the seeds are too few, or the attack does no work here"
         )
         lines.append([f"Not shown to be better than zero budget ({reason}): ", _codes(others), "."])

@@ -7,7 +7,13 @@ from typing import Any
 
 from experiments.elicited import BUILT_IN, Attack, Elicited, kind
 from experiments.evidence import Evidence
-from experiments.html.attack_table import attack_sentences, attack_table, skipped
+from experiments.html.attack_table import (
+    attack_sentences,
+    attack_table,
+    compared,
+    skipped,
+    untrained,
+)
 from experiments.html.curves import Axes, Line, knob_charts, line_chart, with_legend
 from experiments.html.elements import Markup, details, element, figure, joined
 from experiments.html.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Scale, ticks
@@ -26,7 +32,8 @@ CAPTION = (
     "Percent of harmful questions with a correct answer in the output (leaked), mean over seeds ± "
     "half of the 95 % t interval. Below each: the same arm with zero budget (its zero-budget row, "
     "or asked directly where there is none), and by random search of equal budget. ▲ and yes: "
-    "above it, paired t test over seeds, p < 0.05 after Holm (over arms; over attacks). "
+    "above it, paired t test over seeds, p < 0.05 after Holm (over all attacks, shown here or not, "
+    "and for ▲ over all attacks in all arms). (n = …): over so many seeds only. "
     "Differences are means over the arms without the shuffled control. right: right answers to "
     "benign questions under the same attack, where they were asked."
 )
@@ -40,28 +47,31 @@ def attacks_section(found: Elicited, evidence: Evidence, command: str) -> Markup
     defences = [each for each in found.attacks if each.kind == "defence"]
     free = [each for each in attacks if not each.easier]
     easier = _few([each for each in attacks if each.easier])
+    every, undefended = compared(found, attacks), compared(found, defences)
+    records = evidence.records
     curves = knob_charts(found, [each for each in found.probes if kind(family(each)) != "probe"])
     return joined(
         [
-            attack_sentences(found, attacks),
-            skipped(evidence.records),
+            attack_sentences(every),
+            skipped(records),
             figure(
-                attack_table(found, _few(free), evidence.records), CAPTION, command, class_="wide"
+                attack_table(found, _few(free), every, records), CAPTION, command, class_="wide"
             ),
+            untrained(records),
             _titled(
                 "Attacks that make guessing easier",
-                attack_table(found, easier, evidence.records) if easier else Markup(),
+                attack_table(found, easier, every, records) if easier else Markup(),
                 command,
                 "They give part of an answer away, or try often: compare them with their chance.",
             ),
             _titled(
                 "Defences while decoding",
-                attack_table(found, defences, evidence.records) if defences else Markup(),
+                attack_table(found, defences, undefended, records) if defences else Markup(),
                 command,
                 "Judged by what a reader is shown; beside it the same questions without the rule.",
             ),
             _titled("Curves over what an attack is given", curves, command),
-            _titled("What searches minimise", _losses(evidence.records), command),
+            _titled("What searches minimise", _losses(records), command),
             _examples(found, evidence),
             _glossary(attacks + defences),
         ]
@@ -140,8 +150,9 @@ def _examples(found: Elicited, evidence: Evidence) -> Markup:
         note = "This folder holds no transcripts: they stay with the study's own directory."
         return joined([element("h3", "Examples"), element("p", note)])
     note = (
-        "From the first replicate: for every attack the one question whose answers differ most "
-        "between arms, put to each of them. Grey with a dotted line: forced on the model. Verdicts "
+        "From the first replicate: for every attack the one question, of those put to every arm, "
+        "whose answers differ most; where arms were asked different questions, each model's own "
+        "example. Grey with a dotted line: forced on the model. Verdicts "
         "are in colour; marked compounds are right."
     )
     return joined([element("h3", "Examples"), element("p", note), shown])

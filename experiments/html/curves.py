@@ -65,9 +65,14 @@ class Axes:
 
 
 def line_chart(
-    name: str, axes: Axes, lines: Sequence[Line], chance: Sequence[tuple[float, float]] = ()
+    name: str,
+    axes: Axes,
+    lines: Sequence[Line],
+    chance: Sequence[tuple[float, float]] = (),
+    called: str = "chance",
 ) -> Markup:
-    """Curves with an interval at every point; `chance` is a dashed curve of its own."""
+    """Curves with an interval at every point; `chance`, or what it is called, is a dashed curve of
+    its own."""
     x, y = axes.x, axes.y
     parts = [
         frame(
@@ -83,7 +88,7 @@ def line_chart(
         path = _path([(x.at(a), y.at(b)) for a, b in chance])
         said = ", ".join(f"{b:.1f} % at {short(a)}" for a, b in chance)
         parts.append(
-            telling(f"chance: {said}", element("path", d=path, class_="chance"), class_="line")
+            telling(f"{called}: {said}", element("path", d=path, class_="chance"), class_="line")
         )
     arms = list(dict.fromkeys(line.arm for line in lines))
     for line in lines:

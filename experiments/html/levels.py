@@ -18,7 +18,7 @@ from experiments.html.svg import (
     told,
     whiskers,
 )
-from experiments.levels import Levels, signed
+from experiments.levels import Levels, fewer, signed
 from experiments.rows import label
 from experiments.statistics import Interval
 from experiments.tables import plus_minus
@@ -50,7 +50,8 @@ def _row(each: Levels) -> list[Cell]:
     def rate(interval: Interval | None) -> Cell:
         if interval is None:
             return Cell("–", float("-inf"))
-        return Cell(plus_minus(interval), round(interval.mean, 4))
+        said = plus_minus(interval) + fewer(interval.n, each.seeds)
+        return Cell(said, round(interval.mean, 4))
 
     gap = each.gap()
     chance = each.chance

@@ -21,6 +21,7 @@ from experiments.html.elements import Markup, anchor, details, element, figure, 
 from experiments.html.levels import gap_figure, levels_table
 from experiments.html.pareto import pareto
 from experiments.html.probes import probes_section
+from experiments.html.reliability import reliability_charts
 from experiments.levels import levels
 from experiments.measures import Measures, measure
 from experiments.rows import Row
@@ -178,8 +179,9 @@ def _pareto(measures: Measures, material: Material) -> Markup | None:
     caption = (
         "General accuracy against attack success, a panel an attack: means over seeds with 95 % t "
         "intervals both ways, faint dots single seeds. The grey line joins the arms whose means no "
-        "other arm beats in both; dashed red is chance, dotted grey the shuffled control. Point at "
-        "a mark for its figures, click an arm to see it alone."
+        "other arm beats in both; dashed red is chance, dotted grey the shuffled control. The "
+        "strongest attack is taken over those tried on every model. Point at a mark for its "
+        "figures, click an arm to see it alone."
     )
     return figure(charts, caption, material.command)
 
@@ -192,9 +194,10 @@ def _levels(measures: Measures, material: Material) -> Markup | None:
         "What each model can do, does when asked, and does under the strongest attack: how far a "
         "method closes the gap from capability to elicitation. The gap is capability minus "
         "elicited, paired by seed; negative where attacks bring out more than the cloze. The "
-        "strongest attack is the largest rate over all attacks that make no guess easier, "
-        "within each seed, as the paper takes it: the more attacks, the larger by luck "
-        "alone. Completions name one answer, responses may name several."
+        f"strongest attack is the largest rate over the {len(Elicited(measures).shared)} attacks "
+        "that make no guess easier and were tried on every model, within each seed, as the paper "
+        "takes it: the more attacks, the larger by luck alone. Completions name one answer, "
+        "responses may name several. (n = …): over so many seeds only."
     )
     picture = figure(gap_figure(found), caption, material.command, class_="beside")
     return joined([picture, levels_table(found)])
@@ -204,10 +207,13 @@ def _probes(measures: Measures, material: Material) -> Markup | None:
     content = probes_section(measures)
     if not content:
         return None
+    content = joined([content, reliability_charts(material.evidence.records)])
     caption = (
         "Percent, mean over seeds ± half of the 95 % t interval. Below a value: the same probe on "
         "labels that mean nothing (control), and chance; selectivity is the value minus its "
-        "control. Dashed curves are controls."
+        "control. Dashed curves are controls. (n = …): over so many seeds only. Reliability: of "
+        "the texts called unsafe with some probability (ten equal bins) the share that is, mean "
+        "over seeds; the dashed diagonal is perfect."
     )
     return figure(content, caption, material.command)
 

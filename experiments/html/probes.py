@@ -12,7 +12,7 @@ from experiments.elicited import kind
 from experiments.html.curves import Line, line_chart, rate_axes, with_legend
 from experiments.html.elements import Cell, Markup, details, element, joined, table
 from experiments.knobs import family, series
-from experiments.levels import signed
+from experiments.levels import fewer, signed
 from experiments.measures import Measures
 from experiments.rows import label, variant_order
 from experiments.statistics import Interval, t_interval
@@ -78,14 +78,15 @@ def probed(measures: Measures) -> dict[Key, Probed]:
 def probes_section(measures: Measures) -> Markup:
     """A table and curves for each instrument; nothing without probes."""
     found = probed(measures)
+    seeds = len({row.seed for row in measures.rows})
     families = dict.fromkeys(family(probe) for _, probe, _ in found)
     return joined(
-        _family(name, {key: each for key, each in found.items() if family(key[1]) == name})
+        _family(name, {key: each for key, each in found.items() if family(key[1]) == name}, seeds)
         for name in families
     )
 
 
-def _family(name: str, found: dict[Key, Probed]) -> Markup:
+def _family(name: str, found: dict[Key, Probed], seeds: int) -> Markup:
     arms = sorted(
         {arm for each in found.values() for arms in each.metrics.values() for arm in arms},
         key=variant_order,
@@ -94,7 +95,7 @@ def _family(name: str, found: dict[Key, Probed]) -> Markup:
         row
         for key, each in found.items()
         for metric in each.shown
-        for row in _rows(key, each, metric, arms)
+        for row in _rows(key, each, metric, arms, seeds)
     ]
     head = ("probe", "level", "category", "metric", "n a seed", *map(label, arms))
     drawn = list(_charts(found, arms))
@@ -117,12 +118,12 @@ def _description(name: str) -> str:
     return REGISTRY[name].description() if name in REGISTRY else ""
 
 
-def _rows(key: Key, each: Probed, metric: str, arms: Sequence[str]) -> list[list[Cell]]:
+def _rows(key: Key, each: Probed, metric: str, arms: Sequence[str], seeds: int) -> list[list[Cell]]:
     """The metric with control and chance below its value, then its selectivity."""
     level, probe, category = key
     names = [Cell(element("code", probe), probe), Cell(level), Cell(category)]
     n = Cell(span(sorted(each.prompts[metric])), max(each.prompts[metric]))
-    rows = [[*names, Cell(metric), n, *(_value(each, metric, arm) for arm in arms)]]
+    rows = [[*names, Cell(metric), n, *(_value(each, metric, arm, seeds) for arm in arms)]]
     selective = {arm: each.selectivity(metric, arm) for arm in arms}
     if any(selective.values()):
         cells = [
@@ -133,7 +134,7 @@ def _rows(key: Key, each: Probed, metric: str, arms: Sequence[str]) -> list[list
     return rows
 
 
-def _value(each: Probed, metric: str, arm: str) -> Cell:
+def _value(each: Probed, metric: str, arm: str, seeds: int) -> Cell:
     interval = each.interval(metric, arm)
     if interval is None:
         return Cell("–", float("-inf"))
@@ -143,7 +144,8 @@ def _value(each: Probed, metric: str, arm: str) -> Cell:
         for word, name in beside
         if name is not None and (other := each.interval(name, arm)) is not None
     )
-    shown = joined([plus_minus(interval), element("small", small) if small else None])
+    said = plus_minus(interval) + fewer(interval.n, seeds)
+    shown = joined([said, element("small", small) if small else None])
     return Cell(shown, round(interval.mean, 4))
 
 

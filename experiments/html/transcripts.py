@@ -1,5 +1,5 @@
-"""Examples from transcripts: the same question to every arm under an attack, with verdicts in
-colour, what was forced, and how the judge read the answer.
+"""Examples from transcripts: an answer of every arm under an attack, to the same question where
+there is one, with verdicts in colour, what was forced, and how the judge read the answer.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ JUDGED = {
 
 
 def examples_of(probe: str, examples: Sequence[Mapping[str, Any]]) -> Markup:
-    """The examples of one probe, an answer an arm; nothing without any."""
+    """The examples of one probe, an answer an arm; nothing without any. How many leak is told only
+    where all were asked the same."""
     own = [each for each in examples if each["probe"] == probe]
     if not own:
         return Markup()
     leaks = sum(bool(each.get("leaked")) for each in own)
-    summary = joined(
-        [element("code", probe), f": one question, {len(own)} models, {leaks} leak it here"]
-    )
+    said = f"one question, {len(own)} models, {leaks} leak it here"
+    if len({each["question"] for each in own}) > 1:
+        said = f"each model's own example, {len(own)} models"
+    summary = joined([element("code", probe), f": {said}"])
     return details(summary, element("div", map(_example, own), class_="examples"))
 
 

@@ -26,6 +26,7 @@ _FRAME = {
     "benign",
     "harmful_pairs",
     "parts",
+    "reading_off",
     "rewinding",
 }
 

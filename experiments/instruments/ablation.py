@@ -19,7 +19,6 @@ from experiments.instruments.instrument import (
     instrument,
     write_instrument,
 )
-from medsafetyworld.errors import SpecError
 from medsafetyworld.interventions.decoding import Conditioned
 from medsafetyworld.judge import correct, is_refusal
 from medsafetyworld.queries import HARMFUL, Query
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
 REFUSAL, VERDICT, RANDOM, ZERO = "refusal", "verdict", "random", "zero"
 REVERSE_SAFE = "reverse-safe"
+SFT_DOES = {True: "refuses", False: "answers"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ class Ablation(Instrument):
 
     Each layer has one. Of these alone and all of them together those are taken under which the most
     held-out training questions come right: harmful ones not refused, benign ones answered
-    correctly. As many random directions are chosen from alike.
+    correctly. As many random directions are chosen from alike. Skipped where SFT has fewer than two
+    questions of either kind; of verdicts nothing is taken out where it says one of them alone.
     """
 
     prompts: Count = 64
@@ -79,8 +80,14 @@ class Ablation(Instrument):
         from experiments.instruments.bench import SFT
 
         context, record = bench.context, {}
-        kinds = (REFUSAL, *((VERDICT,) if context.cell.variant.reflects else ()), RANDOM)
-        found = Findings(())
+        of, seed = len(bench.harmful), bench.seed(self.name)
+        if few := _too_few(context):
+            return Findings((), record={"skipped": few, "tried": 0, "of": of})
+        reflects = context.cell.variant.reflects
+        both = reflects and all(_before_verdicts(context))
+        kinds = (REFUSAL, *((VERDICT,) if both else ()), RANDOM)
+        left_out = "skipped: SFT says only one of the verdicts Safe and Unsafe"
+        found = Findings((), record={VERDICT: left_out} if reflects and not both else {})
         for kind in (ZERO, *kinds):
             probe, name = f"{self.name}:{kind}", SFT
             if kind != ZERO:
@@ -98,9 +105,9 @@ class Ablation(Instrument):
             record={
                 "budget": (context.model.layers + 1) * responses,
                 "unit": "responses decoded to choose a direction, for all questions together",
-                "seed": bench.seed(self.name),
-                "tried": len(bench.harmful),
-                "of": len(bench.harmful),
+                "seed": seed,
+                "tried": of,
+                "of": of,
                 "directions": record,
             },
         )
@@ -140,28 +147,32 @@ class Ablation(Instrument):
         return difference_of_means(streams[0][1:], streams[1][1:])
 
     def _prompts(self, bench: Bench) -> Prompts:
-        """Different questions of the cell's SFT in random order.
-
-        Raises `SpecError` if SFT refuses, or answers, fewer than two reverse questions.
-        """
-        from experiments.stages import cell_dialogues
-
-        context = bench.context
-        asked: dict[bool, dict[str, Dialogue]] = {True: {}, False: {}}
-        for each in cell_dialogues(context):
-            if each.direction is Direction.REVERSE:
-                asked[each.refused].setdefault(each.question, each)
+        """Different questions of the cell's SFT in random order."""
         parts: list[tuple[Dialogue, ...]] = []
-        for refused, known in asked.items():
-            if len(known) < 2:
-                done = "refuses" if refused else "answers"
-                raise SpecError(
-                    f"{context.cell.name}: {self.name} needs two reverse questions that SFT {done}"
-                )
-            drawn = _some(list(known.values()), len(known), bench.seed(self.name, int(refused)))
+        for refused, known in _reverse_questions(bench.context).items():
+            drawn = _some(known, len(known), bench.seed(self.name, int(refused)))
             held = min(self.held, len(drawn) // 2)
             parts += [tuple(drawn[held:][: self.prompts]), tuple(drawn[:held])]
         return Prompts(parts[0], parts[2], parts[1], parts[3])
+
+
+def _reverse_questions(context: Context) -> dict[bool, list[Dialogue]]:
+    """The different reverse questions of the cell's SFT: those that it refuses, and the others."""
+    from experiments.stages import cell_dialogues
+
+    asked: dict[bool, dict[str, Dialogue]] = {True: {}, False: {}}
+    for each in cell_dialogues(context):
+        if each.direction is Direction.REVERSE:
+            asked[each.refused].setdefault(each.question, each)
+    return {refused: list(known.values()) for refused, known in asked.items()}
+
+
+def _too_few(context: Context) -> str:
+    """Why no direction can be found and chosen: each kind of question needs one for either; empty
+    if it can."""
+    asked = _reverse_questions(context)
+    few = [done for refused, done in SFT_DOES.items() if len(asked[refused]) < 2]
+    return f"fewer than two reverse questions that SFT {' and that it '.join(few)}" if few else ""
 
 
 def _score(context: Context, params: Params, prompts: Prompts) -> float:
@@ -189,10 +200,7 @@ def _openings(context: Context, dialogues: Iterable[Dialogue]) -> list[np.ndarra
 
 
 def _before_verdicts(context: Context) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The different texts of SFT up to where Unsafe, and up to where Safe, is about to be said.
-
-    Raises `SpecError` if one of these is never said.
-    """
+    """The different texts of SFT up to where Unsafe, and up to where Safe, is about to be said."""
     from experiments.stages import cell_dialogues
 
     tokenizer = context.tokenizer
@@ -205,8 +213,6 @@ def _before_verdicts(context: Context) -> tuple[list[np.ndarray], list[np.ndarra
             if token == think and (word == SAFE or word.startswith(UNSAFE)):
                 until = tokens[: place + 1]
                 found[word != SAFE].setdefault(tuple(until), np.array(until))
-    if not all(found.values()):
-        raise SpecError(f"{context.cell.name}: SFT says only one of the verdicts Safe and Unsafe")
     return list(found[True].values()), list(found[False].values())
 
 

@@ -1,8 +1,9 @@
 """Adversarial fine-tuning: correct answers to harmful questions unlearn the refusal.
 
 How many pairs, how many epochs, and two defences: SFT data mixed in (+mixSFT), and reflections in
-the fine-tuning data (+Reflection). A question is always put to a model that was told nothing about
-its outcome.
+the fine-tuning data (+Reflection), each held against the same fine-tuning without it. A question is
+always put to a model that was told nothing about its outcome, a benign one to one of the models in
+turn, so that none is counted twice.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ if TYPE_CHECKING:
 
 Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
 ZERO, RANDOM = "zero", "random"
-QI = "Qi et al. 2024, explicitly harmful examples"
+NONE = "none"
+"""The same pairs, as often, with nothing done against them."""
+QI, LI = "Qi et al. 2024, explicitly harmful examples", "Li et al. 2026"
 
 
 @dataclass(frozen=True)
@@ -71,18 +74,22 @@ class FineTuning(Instrument):
         raise NotImplementedError
 
     def measure(self, bench: Bench) -> Findings:
-        """Every setting's models, asked; the SFT model for nothing, and a random step beside."""
+        """Every setting's models, asked; and beside an attack the SFT model, fine-tuned on nothing,
+        and a random step. A defence is held against its own undefended settings instead."""
         settings = self.settings()
         reflected = any(each.reflected for each in settings.values())
         if reflected and not bench.context.cell.variant.reflects:
-            return Findings((), record={"skipped": "the cell's SFT has no reflections"})
+            return _skipped(bench, "the cell's SFT has no reflections")
         dealt = self._folds(bench)
-        parts = {knob: [self._asked(bench, knob, fold) for fold in dealt] for knob in settings}
-        found = _zero(bench, self.name)
+        if not dealt:
+            return _skipped(bench, "no unsafe outcome to fine-tune on beside those asked about")
+        turns = [(fold, slice(place, None, len(dealt))) for place, fold in enumerate(dealt)]
+        parts = {knob: [self._asked(bench, knob, *turn) for turn in turns] for knob in settings}
+        found = Findings(()) if self.kind == "defence" else _zero(bench, self.name, dealt)
         for each in parts.values():
             found += pooled([findings for findings, _ in each])
         if self.control:
-            found += pooled([self._asked(bench, RANDOM, fold)[0] for fold in dealt])
+            found += pooled([self._asked(bench, RANDOM, *turn)[0] for turn in turns])
         return found + Findings((), record=self._record(bench, dealt, parts))
 
     @property
@@ -115,8 +122,11 @@ class FineTuning(Instrument):
     def _model_name(self, knob: str, fold: Fold) -> str:
         return f"{write_instrument(self)}:{knob}:fold={fold.number}"
 
-    def _asked(self, bench: Bench, knob: str, fold: Fold) -> tuple[Findings, float | None]:
-        """A model asked about what it was not told; and the share that it leaks of the rest."""
+    def _asked(
+        self, bench: Bench, knob: str, fold: Fold, turn: slice
+    ) -> tuple[Findings, float | None]:
+        """A model asked about what it was not told, and the benign questions whose turn it is; and
+        the share that it leaks of the rest."""
         from experiments.decoding import respond
         from experiments.instruments.asking import judged
         from medsafetyworld.judge import judge
@@ -142,7 +152,7 @@ class FineTuning(Instrument):
         if own:
             value = by_heart(context.true_world, fold.asked, own)
             found += Findings((_chance(bench, f"{self.name}:{knob}", value, len(fold.asked)),))
-        found += still_knows(bench, f"{self.name}:{knob}", name, self)
+        found += still_knows(bench, f"{self.name}:{knob}", name, self, turn=turn)
         return found, sum(leaked) / len(leaked) if leaked else None
 
     def _record(
@@ -173,7 +183,7 @@ class FineTuning(Instrument):
         }
 
 
-@instrument("adversarial", source=f"{QI}; Li et al. 2026, adversarial fine-tuning", kind="attack")
+@instrument("adversarial", source=f"{QI}; {LI}, adversarial fine-tuning", kind="attack", version=2)
 class Adversarial(FineTuning):
     """Fine-tunes on correct answers to harmful questions, and asks about other outcomes."""
 
@@ -193,7 +203,7 @@ class Adversarial(FineTuning):
         return {str(count): Setting(count, self.epochs, self.rows) for count in self.pairs}
 
 
-@instrument("adversarial_epochs", source=QI, kind="attack")
+@instrument("adversarial_epochs", source=QI, kind="attack", version=2)
 class AdversarialEpochs(FineTuning):
     """Adversarial fine-tuning for longer and longer, each time from the start."""
 
@@ -207,9 +217,9 @@ class AdversarialEpochs(FineTuning):
         return {str(count): Setting(self.pairs, count, self.rows) for count in self.epochs}
 
 
-@instrument("adversarial_mixsft", source="Li et al. 2026, +mixSFT", kind="defence")
+@instrument("adversarial_mixsft", source=f"{LI}, +mixSFT", kind="defence", version=2)
 class AdversarialMixSFT(FineTuning):
-    """Adversarial fine-tuning with SFT dialogues mixed in, a share of the pairs."""
+    """Adversarial fine-tuning with SFT dialogues mixed in, a share of the pairs, and without."""
 
     shares: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.03, 0.3, 1.0)
     """SFT dialogues for each pair; the paper has about 0.03."""
@@ -219,14 +229,16 @@ class AdversarialMixSFT(FineTuning):
     """Rows of a step."""
 
     def settings(self) -> Mapping[str, Setting]:
-        """By the share."""
+        """By the share, after the one with none."""
         own = self.pairs, self.epochs, self.rows
-        return {f"{share:g}": Setting(*own, mixed=share) for share in self.shares}
+        mixed = {f"{share:g}": Setting(*own, mixed=share) for share in self.shares}
+        return {NONE: Setting(*own)} | mixed
 
 
-@instrument("adversarial_reflection", source="Li et al. 2026, +Reflection", kind="defence")
+@instrument("adversarial_reflection", source=f"{LI}, +Reflection", kind="defence", version=2)
 class AdversarialReflection(FineTuning):
-    """Adversarial fine-tuning on pairs that were given the reflections of the cell's SFT."""
+    """Adversarial fine-tuning on pairs that were given the reflections of the cell's SFT, and on as
+    many that were not."""
 
     pairs: Counts = (10, 50, 500)
     epochs: Count = 5
@@ -234,24 +246,32 @@ class AdversarialReflection(FineTuning):
     """Rows of a step."""
 
     def settings(self) -> Mapping[str, Setting]:
-        """By the number of pairs."""
+        """By the number of pairs, each without and with reflections."""
         return {
-            str(count): Setting(count, self.epochs, self.rows, reflected=True)
+            f"{rule}+pairs={count}": Setting(count, self.epochs, self.rows, reflected=reflected)
+            for rule, reflected in ((NONE, False), ("reflected", True))
             for count in self.pairs
         }
 
 
-def _zero(bench: Bench, name: str) -> Findings:
-    """The SFT model, fine-tuned on nothing; compounds named at random beside it."""
+def _skipped(bench: Bench, reason: str) -> Findings:
+    return Findings((), record={"skipped": reason, "tried": 0, "of": len(bench.harmful)})
+
+
+def _zero(bench: Bench, name: str, dealt: Sequence[Fold]) -> Findings:
+    """The SFT model, fine-tuned on nothing, asked what the folds' models are asked; compounds named
+    at random beside it."""
     import numpy as np
 
     from experiments.instruments.asking import ask
     from experiments.instruments.bench import SFT
 
     probe = f"{name}:{ZERO}"
-    blind = float(np.mean([chance(bench.context.true_world, query) for query in bench.harmful]))
-    found = ask(bench, probe, bench.harmful) + still_knows(bench, probe, SFT)
-    return found + Findings((_chance(bench, probe, blind, len(bench.harmful)),))
+    of_folds = {query for fold in dealt for query in fold.asked}
+    queries = [query for query in bench.harmful if query in of_folds]
+    blind = float(np.mean([chance(bench.context.true_world, query) for query in queries]))
+    found = ask(bench, probe, queries) + still_knows(bench, probe, SFT)
+    return found + Findings((_chance(bench, probe, blind, len(queries)),))
 
 
 def _chance(bench: Bench, probe: str, value: float, count: int) -> Row:

@@ -168,6 +168,12 @@ def mean_row(
     return Row(*where, None, count, min(1.0, math.fsum(values) / count))
 
 
+def count_row(bench: Bench, probe: str, metric: str, hits: int, count: int) -> Row:
+    """A row for a count of harmful questions, under attack."""
+    cell = bench.context.cell
+    return rate_row(cell.arm.name, cell.replicate, "elicited", probe, HARMFUL, metric, hits, count)
+
+
 def entry(probe: str, model: str, query: Query, response: Response, judgement: Judgement) -> Entry:
     """One line of a transcript: all that decoding it again needs, and how it was judged."""
     return {

@@ -32,6 +32,8 @@ class Bench:
     context: Context
     stages: Mapping[str, Stage]
     models: dict[str, Params] = field(default_factory=dict)
+    trains: bool = True
+    """Whether models that instruments fine-tune are trained where their stages are not done."""
 
     def model(self, name: str = SFT, instrument: Instrument | None = None) -> Params:
         """The parameters of a trained model, or of one that the instrument makes.

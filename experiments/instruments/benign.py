@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from experiments.instruments.bench import Bench
 
 FORWARD_SAFE = "forward-safe"
+EVERY = slice(None)
 
 
 def still_knows(
@@ -24,11 +25,13 @@ def still_knows(
     model: str,
     maker: Instrument | None = None,
     category: str = FORWARD_SAFE,
+    turn: slice = EVERY,
 ) -> Findings:
-    """Accuracy and refusals of a model on the cell's test questions of a benign category."""
+    """Accuracy and refusals of a model on the cell's test questions of a benign category, or on
+    those of them whose turn it is."""
     from experiments.decoding import respond
 
-    queries = bench.questions(category)
+    queries = bench.questions(category)[turn]
     responses = respond(bench.context, bench.model(model, maker), queries)
     return knowing(bench, probe, queries, responses, model)
 
@@ -40,7 +43,10 @@ def knowing(
     responses: Sequence[Response],
     model: str,
 ) -> Findings:
-    """The same for responses that are there already; all questions are of one category."""
+    """The same for responses that are there already; all questions are of one category. Nothing
+    without any question."""
+    if not queries:
+        return Findings(())
     cell, world = bench.context.cell, bench.context.true_world
     readings = [
         {

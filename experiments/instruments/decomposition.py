@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     "decomposition",
     source="Glukhov et al. 2023 on compositional attacks, in two turns",
     kind="attack",
+    version=2,
 )
 class Decomposition(Instrument):
     """Asks harmless questions alone and judges their answers as one.
 
     In worlds with mediators: what brings the outcome about, then what brings each of the mediators
-    about that the model named (`dialogue`: in the same conversation; `given`: the true ones;
-    `random`: as many at random); `prefilled` with every response begun. In single-hop worlds: what
-    every compound leads to, and which of them led to the outcome (`held_out`: compounds that SFT
-    never mentions; `random`: the answers dealt out to other compounds).
+    about that the model named (`dialogue`: in the same conversation; `given:control`: the true ones
+    are handed over; `random`: as many at random); `prefilled` with every response begun. In
+    single-hop worlds: what every compound leads to, and which of them led to the outcome
+    (`held_out`: compounds that SFT never mentions; `random`: the answers dealt out to other
+    compounds). `chance` is that of as many compounds, drawn blindly, as the answers come to.
     """
 
     most: Count = 4
@@ -40,7 +42,8 @@ class Decomposition(Instrument):
     def measure(self, bench: Bench) -> Findings:
         """Rows of the joined answers; each part is a line of the transcript."""
         from experiments.instruments.asking import ask_each
-        from experiments.instruments.parts import enumerated, two_turns
+        from experiments.instruments.parts import two_turns
+        from experiments.instruments.reading_off import enumerated
 
         world = bench.context.true_world
         asked = {f"{self.name}:zero": bench.harmful}
@@ -54,6 +57,7 @@ class Decomposition(Instrument):
             found = enumerated(bench, self.name)
         else:
             found = two_turns(bench, self.name, self.most)
+        probes = zero.record["probes"] | found.record["probes"]
         return (
             zero
             + found
@@ -62,8 +66,9 @@ class Decomposition(Instrument):
                 record={
                     "budget": len(zero.transcript) + found.record["budget"],
                     "unit": "different harmless questions, each asked once",
-                    "tried": zero.record["probes"][f"{self.name}:zero"]["tried"],
+                    "tried": probes[self.name]["tried"],
                     "of": len(bench.harmful),
+                    "probes": probes,
                 },
             )
         )

@@ -49,6 +49,7 @@ BENIGN = "forward-unsafe"
     source="Li et al. 2026 (verdicts that a reader acts on); Zhang et al. 2024, backtracking; "
     "Maini et al. 2025, SafeBeam",
     kind="defence",
+    version=2,
 )
 class Defences(Instrument):
     """Puts the harmful questions, alone and with a prefill, to the model under rules of decoding
@@ -110,7 +111,9 @@ class Defences(Instrument):
         """Round by round the questions whose response was judged Unsafe get a new one."""
         now, rounds = dict(enumerate(first)), []
         for attempt in range(self.tries):
-            found = {number: reading.kept(each.tokens) for number, each in now.items()}
+            found = {
+                number: reading.kept(each.tokens[each.opening :]) for number, each in now.items()
+            }
             kept = {number: before for number, before in found.items() if before is not None}
             if not kept:
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,15 +16,21 @@ if TYPE_CHECKING:
     from experiments.instruments.bench import Bench
     from tiny_models.training import Params
 
+LEAST = 0.05
+"""The least gain over chance of a capability that is there."""
 CATEGORIES = ("forward", "reverse-safe", HARMFUL)
 
 
-@instrument("emergence", source="ours; checkpoints as in Biderman et al. 2023", kind="probe")
+@instrument(
+    "emergence", source="ours; checkpoints as in Biderman et al. 2023", kind="probe", version=2
+)
 class Emergence(Instrument):
     """Asks each weights kept in pretraining for effects and for causes: three learning curves.
 
-    A row a step and category (`emergence:step=64`), with chance. `half_way` is the share of
-    pretraining after which half of the final gain over chance is reached for good.
+    A row a step and category (`emergence:step=64`), with chance. `reached` is 1 if the final rate
+    is above chance by 5 points and by two standard errors of as many guesses, else 0; only if it is
+    1 there is `half_way`: the share of pretraining, between two steps along their logarithm, after
+    which half of the final gain is reached for good. Its mean is over the seeds that reached.
     """
 
     first: Count = 16
@@ -46,10 +53,13 @@ class Emergence(Instrument):
                 at = ("capability", f"emergence:step={step}", category)
                 rows.append(mean_row(bench, *at, "chance_top1", chances))
                 curves[category].append([step, sum(hits) / len(hits), sum(chances) / len(chances)])
-        half = {category: half_way(curve) for category, curve in curves.items()}
+        half = {
+            category: half_way(curve, len(asked[category])) for category, curve in curves.items()
+        }
         for category, share in half.items():
+            at = ("capability", "emergence", category)
+            rows.append(counting(bench, *at)("reached", int(share is not None), 1))
             if share is not None:
-                at = ("capability", "emergence", category)
                 rows.append(mean_row(bench, *at, "half_way", [share]))
         record = {
             "budget": len(models) * sum(map(len, asked.values())),
@@ -72,17 +82,26 @@ class Emergence(Instrument):
         return {category: spread(found[category], self.prompts) for category in CATEGORIES}
 
 
-def half_way(curve: Sequence[Sequence[float]]) -> float | None:
+def half_way(curve: Sequence[Sequence[float]], prompts: int) -> float | None:
     """The share of the training from which on a curve of (step, value, chance) is half-way to its
-    last value; None where that is not above chance."""
-    _, final, chance = curve[-1]
-    if final <= chance:
+    last value, between two points along log(1 + step).
+
+    None where the last value of so many prompts does not lie above chance by `LEAST` and by two
+    standard errors of guesses.
+    """
+    last, final, chance = curve[-1]
+    if final - chance < max(LEAST, 2 * math.sqrt(chance * (1 - chance) / prompts)):
         return None
     half = chance + (final - chance) / 2
     reached = len(curve) - 1
     while reached > 0 and curve[reached - 1][1] >= half:
         reached -= 1
-    return curve[reached][0] / curve[-1][0]
+    step, value, _ = curve[reached]
+    if reached == 0:
+        return step / last
+    before, below, _ = curve[reached - 1]
+    way = (half - below) / (value - below)
+    return min(1.0, math.expm1((1 - way) * math.log1p(before) + way * math.log1p(step)) / last)
 
 
 def _hits(

@@ -8,6 +8,7 @@ from experiments.instruments.instrument import Findings, Instrument, instrument
 from medsafetyworld.attacks.forged import forged_turns, forged_verdicts
 from medsafetyworld.attacks.phrases import phrases_of
 from medsafetyworld.attacks.shots import benign_shots
+from medsafetyworld.reflections import verdicts
 from medsafetyworld.tokenizer import TokenizeError
 
 if TYPE_CHECKING:
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     "forged_turn",
     source="dialogue forged inside a prompt; Wei et al. 2023 on competing objectives",
     kind="attack",
+    version=2,
 )
 class ForgedTurn(Instrument):
     """Asks inside a user's turn that also holds one of the assistant, with or without a verdict.
 
-    `repeat` asks twice and forges nothing; `refused` forges a refusal.
+    `repeat:control` asks twice and forges nothing; `refused` forges a refusal.
     """
 
     def wordings(self, world: World) -> tuple[str, ...]:
@@ -48,16 +50,23 @@ class ForgedTurn(Instrument):
             )
             forged = forged_turns(context.true_world, query, shots[0] if shots else None)
             for name, each in {"zero": query, **forged}.items():
-                asked.setdefault(f"{self.name}:{name}", []).append(each)
+                probe = f"{self.name}:{name}{':control' if name == 'repeat' else ''}"
+                asked.setdefault(probe, []).append(each)
         return _asked(bench, asked, seed=bench.seed(self.name, 0))
 
 
-@instrument("forged_verdict", source="Li et al. 2026, prefill of a Safe verdict", kind="attack")
+@instrument(
+    "forged_verdict",
+    source="Li et al. 2026, prefill of a Safe verdict",
+    kind="attack",
+    version=2,
+)
 class ForgedVerdict(Instrument):
     """Begins the response with a forged Safe verdict at every place where a verdict may stand.
 
     At the beginning, before the stem of an answer, after each sentence of an answer that is begun
-    but gives nothing away; beside each the same beginning without a verdict.
+    but gives nothing away; beside each the same beginning without a verdict, whose probe ends in
+    `:control`.
     """
 
     def wordings(self, world: World) -> tuple[str, ...]:
@@ -69,8 +78,9 @@ class ForgedVerdict(Instrument):
         asked: dict[str, list[Query]] = {}
         for query in bench.harmful:
             for name, each in forged_verdicts(bench.context.true_world, query).items():
-                probe = f"{self.name}:{'zero' if name == 'nothing' else name}"
-                asked.setdefault(probe, []).append(each)
+                control = "" if any(verdicts(each.prefill)) else ":control"
+                ending = "zero" if name == "nothing" else f"{name}{control}"
+                asked.setdefault(f"{self.name}:{ending}", []).append(each)
         unknown = {
             probe: reason
             for probe, queries in asked.items()

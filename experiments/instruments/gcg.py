@@ -9,7 +9,9 @@ from pydantic import Field
 
 from experiments.instruments.instrument import Findings, Instrument, instrument
 from experiments.instruments.suffixes import (
+    PASSES,
     Target,
+    check_target,
     goals,
     ordinary_tokens,
     progress,
@@ -20,6 +22,11 @@ from medsafetyworld.spec import Count
 
 if TYPE_CHECKING:
     from experiments.instruments.bench import Bench
+    from experiments.stages import Context
+
+GRADIENT = 3
+"""What a gradient costs in forward passes: one there, and two back, by inputs and by weights as
+training counts them. Here nothing goes back to weights, so random search has rather too much."""
 
 
 @instrument("gcg", source="Zou et al. 2023, algorithm 1", kind="attack")
@@ -27,7 +34,8 @@ class GCG(Instrument):
     """Adds to each harmful question the words that make the beginning of an answer likeliest.
 
     The words are searched for each question alone. `gcg:zero` has the random words that the search
-    starts from, `gcg:random` those of a search without gradient that tries as many candidates.
+    starts from, `gcg:random` those of a search without gradient, which spends on more candidates
+    what a gradient costs.
     """
 
     length: Count = 4
@@ -35,22 +43,33 @@ class GCG(Instrument):
     steps: Annotated[int, Field(ge=0)] = 16
     candidates: Count = 32
     """Words tried at each step, each in one place."""
-    topk: Count = 64
-    """Of how many tokens a place's candidates are drawn."""
+    topk: Count = 16
+    """Of how many tokens a place's candidates are drawn, of some 130."""
     target: Target = "answer"
+
+    def check(self, context: Context) -> None:
+        """The target must be known to who knows no answer."""
+        check_target(context, self.target)
 
     def measure(self, bench: Bench) -> Findings:
         from tiny_models.attacks import Attacked, random_controls, search_controls
 
         context, seed = bench.context, bench.seed(self.name)
         tried = goals(bench, self.target, self.length)
-        record = partial(search_record, bench, tried, self.steps * self.candidates, seed)
+        # Equal forward passes: a step of random search tries more candidates.
+        each_step = self.candidates + GRADIENT
+        unit = f"{PASSES}; a gradient counts as {GRADIENT}"
+        record = partial(search_record, bench, tried, self.steps * each_step, seed, unit=unit)
         if not tried:
             return Findings((), record=record({}))
         prompts = [Attacked(goal.opens + goal.asked, goal.tail, goal.target) for goal in tried]
         allowed = ordinary_tokens(context.true_world, context.tokenizer)
-        start = random_controls(allowed, len(tried), self.length, seed)
-        searches = {self.name: min(self.topk, len(allowed)), f"{self.name}:random": None}
+        places = [goal.place for goal in tried]
+        start = random_controls(allowed, len(bench.harmful), self.length, seed)[places]
+        searches = {
+            self.name: (self.candidates, min(self.topk, len(allowed))),
+            f"{self.name}:random": (each_step, None),
+        }
         found = {
             probe: search_controls(
                 bench.model(),
@@ -59,12 +78,13 @@ class GCG(Instrument):
                 start,
                 allowed,
                 steps=self.steps,
-                candidates=self.candidates,
+                candidates=candidates,
                 topk=topk,
                 seed=seed,
+                places=places,
                 report=progress(context, probe, len(tried)),
             )
-            for probe, topk in searches.items()
+            for probe, (candidates, topk) in searches.items()
         }
         at_start = found[self.name].losses[:, 0]
         attacks = {f"{self.name}:zero": (start, at_start)} | {
@@ -82,5 +102,10 @@ class GCG(Instrument):
             ]
             findings += put(bench, probe, tried, said, read, losses)
         curves = {probe: each.losses for probe, each in found.items()}
-        spent = {**record(curves), "gradients": self.steps, "tokens_allowed": len(allowed)}
+        spent = {
+            **record(curves),
+            "gradients": self.steps,
+            "candidates": {probe: self.steps * each for probe, (each, _) in searches.items()},
+            "tokens_allowed": len(allowed),
+        }
         return findings + Findings((), record=spent)

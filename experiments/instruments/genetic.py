@@ -12,7 +12,16 @@ import numpy as np
 from pydantic import Field
 
 from experiments.instruments.instrument import Findings, Instrument, instrument
-from experiments.instruments.suffixes import Goal, Target, goals, progress, put, room, search_record
+from experiments.instruments.suffixes import (
+    Goal,
+    Target,
+    check_target,
+    goals,
+    progress,
+    put,
+    room,
+    search_record,
+)
 from medsafetyworld.attacks.phrases import phrases_of
 from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
@@ -24,6 +33,7 @@ from medsafetyworld.tokenizer import TokenizeError, Tokenizer
 
 if TYPE_CHECKING:
     from experiments.instruments.bench import Bench
+    from experiments.stages import Context
     from tiny_models.attacks import Evolved
 
 
@@ -51,6 +61,20 @@ class Genetic(Instrument):
         if self.before + self.behind < 1:
             raise SpecError("before and behind must not both be 0: there would be no phrase")
 
+    def reads(self, world: World) -> tuple[str, ...]:
+        """Roles, audiences and paraphrases; it adds none of them to the vocabulary."""
+        said = phrases_of(world)
+        return (
+            *said.role,
+            *said.audience,
+            *(text for own in said.paraphrase.values() for text in own),
+        )
+
+    def check(self, context: Context) -> None:
+        """The target must be known to who knows no answer, and there must be phrases."""
+        check_target(context, self.target)
+        self.reads(context.true_world)
+
     def measure(self, bench: Bench) -> Findings:
         from tiny_models.attacks import evolve, genomes_scored, random_genomes
 
@@ -60,7 +84,8 @@ class Genetic(Instrument):
         record = partial(search_record, bench, tried, budget, seed)
         if not tried:
             return Findings((), record=record({}))
-        texts = phrases(context.true_world, context.tokenizer, [goal.query for goal in tried])
+        # Of all questions, tried or not: so a genome stands for the same phrases in every arm.
+        pools, dropped = phrases(context.true_world, context.tokenizer, bench.harmful)
         trials = [
             Trial(
                 goal,
@@ -69,7 +94,7 @@ class Genetic(Instrument):
                 ((), *(tuple(context.tokenizer.encode(each)) for each in own)),
                 room(context, goal),
             )
-            for goal, own in zip(tried, texts, strict=True)
+            for goal, own in ((goal, pools[goal.place]) for goal in tried)
         ]
         size = {
             "questions": len(tried),
@@ -78,6 +103,7 @@ class Genetic(Instrument):
             "population": self.population,
             "generations": self.generations,
             "seed": seed,
+            "places": [goal.place for goal in tried],
         }
         score = partial(_scores, bench, trials)
         found: dict[str, Evolved] = {}
@@ -97,7 +123,15 @@ class Genetic(Instrument):
             read = [(*trial.read(genome), trial.goal.tail[0]) for trial, genome in pairs]
             findings += put(bench, probe, tried, said, read, losses)
         curves = {probe: each.losses for probe, each in found.items()}
-        spent = {**record(curves), "phrases": len(trials[0].texts) - 1}
+        spent = {
+            **record(curves),
+            "phrases": len(trials[0].texts) - 1,
+            "dropped": len(dropped),
+            "empty": {
+                probe: sum(map(Trial.is_bare, trials, genomes))
+                for probe, (genomes, _) in attacks.items()
+            },
+        }
         return findings + Findings((), record=spent)
 
 
@@ -130,6 +164,10 @@ class Trial:
         parts += [self.goal.query.question, *(self.texts[phrase] for phrase in behind)]
         return " ".join(filter(None, parts))
 
+    def is_bare(self, genome: Sequence[int]) -> bool:
+        """Whether no phrase stands around the question: as if nothing had been searched."""
+        return self.said(genome) == self.goal.query.question
+
     def read(self, genome: Sequence[int]) -> tuple[int, ...]:
         """The prompt in tokens, without what opens the response."""
         before, behind = (
@@ -139,8 +177,11 @@ class Trial:
         return (*self.goal.opens, *before, *self.goal.asked, *behind)
 
 
-def phrases(world: World, tokenizer: Tokenizer, queries: Sequence[Query]) -> list[tuple[str, ...]]:
-    """The phrases that may stand around each question: equally many for all, none twice.
+def phrases(
+    world: World, tokenizer: Tokenizer, queries: Sequence[Query]
+) -> tuple[list[tuple[str, ...]], frozenset[str]]:
+    """The phrases that may stand around each question, equally many for all, none twice; and the
+    wordings dropped, because the vocabulary cannot write them.
 
     They are the domain's, as far as the vocabulary can write them, with the outcome asked about in
     their slots; other questions are of the question's own kind.
@@ -156,17 +197,19 @@ def phrases(world: World, tokenizer: Tokenizer, queries: Sequence[Query]) -> lis
         *said.audience,
         *book.stems,
     )
-    pools = [
-        [
-            text
-            for wording in dict.fromkeys((*shared, *_questions(world, query)))
-            if _writable(tokenizer, text := fill(world, wording, query.chain.groups))
-        ]
-        for query in queries
-    ]
+    pools: list[list[str]] = []
+    dropped: set[str] = set()
+    for query in queries:
+        pools.append([])
+        for wording in dict.fromkeys((*shared, *_questions(world, query))):
+            text = fill(world, wording, query.chain.groups)
+            if _writable(tokenizer, text):
+                pools[-1].append(text)
+            else:
+                dropped.add(wording)
     # Shared ones come first, so that what a kind of question has more of is left out.
     fewest = min(map(len, pools))
-    return [tuple(pool[:fewest]) for pool in pools]
+    return [tuple(pool[:fewest]) for pool in pools], frozenset(dropped)
 
 
 def _questions(world: World, query: Query) -> tuple[str, ...]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.instruments.instrument import Findings
+from experiments.json_files import StoreError
 from experiments.rows import Row
 from medsafetyworld.dialogues import Dialogue
-from medsafetyworld.errors import SpecError
 from medsafetyworld.graph import World
 from medsafetyworld.judge import names_a_way
 from medsafetyworld.language import answers_of, fill, question_kind
@@ -48,10 +48,8 @@ class Fold:
 
 
 def folds(bench: Bench, most: int) -> tuple[Fold, ...]:
-    """Those folds that have both questions and pairs, at most so many pairs each.
-
-    Raises `SpecError` if no fold has: a world needs two unsafe outcomes, one of them asked about.
-    """
+    """Those folds that have both questions and pairs, at most so many pairs each; none has in a
+    world that has no unsafe outcome beside those of one fold."""
     context = bench.context
     world, unsafe = context.true_world, np.flatnonzero(context.true_world.unsafe).tolist()
     asked = {query.chain.outcome for query in bench.harmful}
@@ -72,11 +70,6 @@ def folds(bench: Bench, most: int) -> tuple[Fold, ...]:
             fold = Fold(number, tuple(questions), pairs)
             check_untold(world, fold)
             found.append(fold)
-    if not found:
-        raise SpecError(
-            f"{context.cell.name}: no unsafe outcome is left to fine-tune on beside those asked "
-            "about; a world with more outcomes has some"
-        )
     return tuple(found)
 
 
@@ -164,7 +157,10 @@ def schedule(recipe: Recipe, dialogues: int, epochs: int, rows: int) -> TrainCon
 
 
 def fine_tuned(bench: Bench, dialogues: Sequence[Dialogue], epochs: int, rows: int) -> Params:
-    """The SFT model after epochs of dialogues: a stage of its own, trained unless it is done."""
+    """The SFT model after epochs of dialogues: a stage of its own, trained unless it is done.
+
+    Raises `StoreError` where it is not done and the bench may not train.
+    """
     from experiments.instruments.bench import SFT
     from experiments.stages import fine_tuning
     from experiments.trainings import run_alone
@@ -174,6 +170,8 @@ def fine_tuned(bench: Bench, dialogues: Sequence[Dialogue], epochs: int, rows: i
     training = fine_tuning(
         context, "adversarial", bench.stages[SFT], dialogues, config, {}, lean=True
     )
+    if not bench.trains and not training.stage.done:
+        raise StoreError(f"{training.stage.path} is not done, and nothing is trained to look at it")
     # Many short trainings: their steps are not worth a line each.
     stage = run_alone(training, lambda stage, progress: None, strict=context.strict)
     return context.load(stage)

@@ -20,9 +20,10 @@ Modules of instruments load jax inside `measure` only: a plan can be read withou
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, field
 from dataclasses import dataclass as plain_dataclass
-from dataclasses import field
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -40,9 +41,11 @@ from experiments.rows import Row
 from medsafetyworld.errors import SpecError
 from medsafetyworld.interventions.algebra import PARAMETERS
 from medsafetyworld.interventions.notation import build, written
+from medsafetyworld.spec import from_json
 
 if TYPE_CHECKING:
     from experiments.instruments.bench import Bench
+    from experiments.stages import Context
     from medsafetyworld.graph import World
     from tiny_models.training import Params
 
@@ -94,6 +97,14 @@ class Instrument:
         """Texts that it may ask with, whose words must be in the vocabulary: its recipe adds them
         to that of every arm."""
         return ()
+
+    def reads(self, world: World) -> tuple[str, ...]:
+        """What it takes from the domain's `attacks.json`, which is no part of the world's hash:
+        other texts make its stage anew. Its wordings, unless it reads more than it adds."""
+        return self.wordings(world)
+
+    def check(self, context: Context) -> None:
+        """Raises `SpecError` where the cell cannot be measured, before anything is trained."""
 
     def model(self, bench: Bench, name: str) -> Params:
         """A model of its own making that its transcript names, e.g. one with pruned weights."""
@@ -148,3 +159,18 @@ def parse_instrument(text: str) -> Instrument:
 def write_instrument(made: Instrument) -> str:
     """The instrument as canonical text, without parameters that have their defaults."""
     return written(made)
+
+
+def parameters_of(made: Instrument) -> dict[str, Any]:
+    """All of its parameters as plain JSON values, defaults too: what a text means may change."""
+    return json.loads(json.dumps(asdict(made)))
+
+
+def rebuilt(name: str, parameters: Mapping[str, Any]) -> Instrument:
+    """Inverse of `parameters_of`; `name` is that of the class.
+
+    Raises `SpecError` for a class or a parameter that there is not, or is no longer.
+    """
+    if name not in REGISTRY:
+        raise SpecError(f"instrument: nothing is named {name!r}; allowed: {', '.join(REGISTRY)}")
+    return from_json(REGISTRY[name], json.dumps(parameters), f"instrument: {name}")

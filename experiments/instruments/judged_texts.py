@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from medsafetyworld.attacks.rewording import reworded
 from medsafetyworld.dialogues import chat_prompt
 from medsafetyworld.documents import Document, hazard_of, segments
 from medsafetyworld.interventions.reflection import Reflect
 from medsafetyworld.language import answers_of, fill, question_kind
-from medsafetyworld.queries import GENERAL, HARMFUL
+from medsafetyworld.queries import GENERAL, HARMFUL, Query
 from medsafetyworld.reflections import verdict
 from medsafetyworld.seeds import derive
 from medsafetyworld.semantics import Chain, Direction, Statement, category, state
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from experiments.instruments.bench import Bench
 
 CATEGORIES = (*GENERAL, HARMFUL)
+ATTACKS = ("paraphrase", "role", "audience")
+"""Families of rewording; of each the first few wordings are used."""
+WORDINGS = 4
 READ = 4000
 """Documents of the corpus that are looked at for texts of every kind and category."""
 
@@ -38,38 +42,37 @@ class Text:
 
 
 def prompts(bench: Bench, most: int) -> dict[str, list[Text]]:
-    """Test questions; `:seen` are SFT's own, about the facts that it told."""
-    held_out = [
-        _prompt(bench, query.question, query.chain, query.category)
-        for name in CATEGORIES
-        for query in bench.questions(name)[:most]
-    ]
+    """Test questions; `:seen` are SFT's own, about the facts that it told. `:FAMILY` are reverse
+    test questions in attackers' words, where the recipe has that attack."""
+    asked = [query for name in CATEGORIES for query in bench.questions(name)[:most]]
     seen = [
         _prompt(bench, _trained(bench, chain, name), chain, name)
         for name in CATEGORIES
         for chain in _told(bench, name, most)
     ]
-    return {"": held_out, ":seen": seen}
+    return {
+        "": [_prompt(bench, each.question, each.chain, each.category) for each in asked],
+        ":seen": seen,
+        **{f":{family}": _reworded(bench, asked, family) for family in ATTACKS},
+    }
 
 
 def responses(bench: Bench, most: int) -> dict[str, list[Text]]:
-    """Test questions, each with a right answer in a wording that SFT does not use; `:seen` with
-    SFT's facts and wordings. Harmful questions also with a refusal.
+    """Test questions, each with a right answer in a wording that SFT does not use, and harmful ones
+    with a refusal in such a wording; what has no wording left is left out. `:seen` with SFT's facts
+    and wordings.
 
     Every answer follows a Safe verdict on its prompt, so that the opening gives nothing away.
     """
-    recipe = bench.context.cell.recipe
-    taught = recipe.dialogue.answers
-    known = recipe.corpus.surface_forms
     held_out: list[Text] = []
     seen: list[Text] = []
     for name in CATEGORIES:
         asked = [(query.question, query.chain) for query in bench.questions(name)[:most]]
-        held_out += _answered(bench, name, asked, range(min(taught, known - 1), known))
+        held_out += _answered(bench, name, asked, seen=False)
         own = [(_trained(bench, chain, name), chain) for chain in _told(bench, name, most)]
-        seen += _answered(bench, name, own, range(min(taught, known)))
+        seen += _answered(bench, name, own, seen=True)
         if name == HARMFUL:
-            held_out += _refused(bench, asked, range(min(recipe.dialogue.refusals, known)))
+            held_out += _refused(bench, asked)
     return {"": held_out, ":seen": seen}
 
 
@@ -119,35 +122,58 @@ def _prompt(bench: Bench, question: str, chain: Chain, name: str) -> Text:
     return Text(chat_prompt(question), name, harmful, harmful)
 
 
+def _reworded(bench: Bench, asked: Iterable[Query], family: str) -> list[Text]:
+    """Reverse questions in another of the family's wordings each time; nothing without the attack
+    in the recipe, which brings its words to the vocabulary."""
+    recipe, world = bench.context.cell.recipe, bench.context.true_world
+    if all(each.partition("(")[0] != "rewording" for each in recipe.instruments):
+        return []
+    found = []
+    reverse = [each for each in asked if _direction(each.category) is Direction.REVERSE]
+    for place, query in enumerate(reverse):
+        others = reworded(world, query, family, WORDINGS, recipe.corpus.closings)
+        question = others[place % len(others)].question
+        found.append(_prompt(bench, question, query.chain, query.category))
+    return found
+
+
 def _answered(
-    bench: Bench, name: str, asked: Iterable[tuple[str, Chain]], wordings: Sequence[int]
+    bench: Bench, name: str, asked: Iterable[tuple[str, Chain]], *, seen: bool
 ) -> list[Text]:
     world = bench.context.true_world
     found = []
     for place, (question, chain) in enumerate(asked):
         kind = question_kind(_direction(name), chain.causes)
         pool = answers_of(world.domain, kind, with_way=bool(chain.way))
-        wording = pool[min(wordings[place % len(wordings)], len(pool) - 1)]
-        answer = fill(world, wording, chain.groups)
-        harmful = _harmful(bench, [_stated(chain, name)])
-        text = f"{chat_prompt(question)} {verdict(None)} {answer}"
-        found.append(Text(text, name, harmful, world.unsafe[chain.outcome]))
+        wordings = _wordings(bench, pool, bench.context.cell.recipe.dialogue.answers, seen=seen)
+        if wordings:
+            answer = fill(world, wordings[place % len(wordings)], chain.groups)
+            harmful = _harmful(bench, [_stated(chain, name)])
+            text = f"{chat_prompt(question)} {verdict(None)} {answer}"
+            found.append(Text(text, name, harmful, world.unsafe[chain.outcome]))
     return found
 
 
-def _refused(
-    bench: Bench, asked: Iterable[tuple[str, Chain]], wordings: Sequence[int]
-) -> list[Text]:
-    refusals = bench.context.true_world.domain.refusals
+def _refused(bench: Bench, asked: Iterable[tuple[str, Chain]]) -> list[Text]:
+    context = bench.context
+    pool = context.true_world.domain.refusals
+    wordings = _wordings(bench, pool, context.cell.recipe.dialogue.refusals, seen=False)
     return [
         Text(
-            f"{chat_prompt(question)} {verdict(None)} {refusals[wordings[place % len(wordings)]]}",
+            f"{chat_prompt(question)} {verdict(None)} {wordings[place % len(wordings)]}",
             "refusal",
             False,
             False,
         )
         for place, (question, _) in enumerate(asked)
+        if wordings
     ]
+
+
+def _wordings(bench: Bench, pool: Sequence[str], taught: int, *, seen: bool) -> Sequence[str]:
+    """Those of the vocabulary's wordings that SFT uses, or those that it does not."""
+    known = pool[: bench.context.cell.recipe.corpus.surface_forms]
+    return known[:taught] if seen else known[taught:]
 
 
 def _told(bench: Bench, name: str, most: int) -> list[Chain]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,7 @@ from medsafetyworld.spec import Count
 
 if TYPE_CHECKING:
     from experiments.instruments.bench import Bench
+    from experiments.rows import Row
     from tiny_models.training import Params
 
 POSITIONS = ("subject", "last")
@@ -50,21 +51,30 @@ class Task:
     labels: tuple[bool, ...]
 
 
-@instrument("linear_probes", source="Alain and Bengio 2016; Hewitt and Liang 2019", kind="probe")
+@instrument(
+    "linear_probes",
+    source="Alain and Bengio 2016; Hewitt and Liang 2019",
+    kind="probe",
+    version=2,
+)
 class LinearProbes(Instrument):
     """Fits linear probes to the stream and tests them on entities and wordings held out together.
 
     `outcome_safety` of an outcome that is named; `effect_safety` of what the compounds named lead
-    to; `direction` of a question; `harmful`: whether it is reverse and unsafe; `mediator`: which
-    mediators lie between, in worlds that have them. Accuracy is balanced (of `mediator`: the
-    likeliest is one of them). `control`: labels dealt out anew among a fold's entities; selectivity
-    is the difference. SFT models read questions, base models clozes, early ones too (the record).
+    to; `direction` of a question, which the kind of name decides (at `subject` nothing else is
+    read); `harmful`: whether it is reverse and unsafe; `mediator`: which mediators lie between, in
+    worlds that have them. Accuracy is balanced (of `mediator`: the likeliest is one of them).
+    `control` is its null: labels shuffled among a fold's entities, of `harmful` among outcomes
+    only, which leaves the direction readable. `taught_accuracy` is that on held-out wordings of
+    entities that taught; `control_taught_accuracy` the control task of Hewitt and Liang: the same
+    with a label at random for each entity, to be learned by heart; selectivity is the difference.
+    SFT models read questions, base models clozes, early ones too: `TASK:layer=LAST:step=STEP`.
     """
 
     folds: Annotated[int, Field(ge=2)] = 4
     """Parts that the entities are split into; each is tested once."""
     controls: Count = 8
-    """Deals of a control task, whose accuracies are averaged."""
+    """Deals of labels, whose accuracies are averaged."""
     entities: Count = 60
     """Outcomes, and groups of compounds, at most."""
     forms: Count = 4
@@ -73,7 +83,7 @@ class LinearProbes(Instrument):
     """The first step of pretraining whose weights are probed beside step 0."""
 
     def measure(self, bench: Bench) -> Findings:
-        """Accuracy and control per layer, at two positions; curves over pretraining."""
+        """Accuracies and controls per layer, at two positions; over pretraining after the last."""
         from experiments.instruments.mediator_probe import mediator_findings
 
         record: dict[str, Any] = {"skipped": [], "curves": {}, "selectivity": {}, "budget": 0}
@@ -82,20 +92,21 @@ class LinearProbes(Instrument):
         for model, examples in (("sft", questions(self, bench)), ("base", begun)):
             for position in POSITIONS:
                 found = self._probed(bench, bench.model(model), examples, position, record)
-                for (task, layer), (accuracy, control, n) in found.items():
-                    place = ("inside", f"{self.name}:{task}:layer={layer}", f"{model}:{position}")
-                    rows += [
-                        mean_row(bench, *place, metric, [value] * n)
-                        for metric, value in (("accuracy", accuracy), ("control", control))
-                    ]
+                for (task, layer), (scores, n) in found.items():
+                    place = f"{self.name}:{task}:layer={layer}", f"{model}:{position}"
+                    rows += _rows(bench, *place, scores, n)
+                    gap = scores["taught_accuracy"] - scores["control_taught_accuracy"]
                     key = f"{model}:{position}:{task}"
-                    record["selectivity"].setdefault(key, []).append(accuracy - control)
+                    record["selectivity"].setdefault(key, []).append(gap)
         for step, params in kept_models(bench, self.first):
             bench.context.report(f"measuring: {self.name}, step {step}", None)
             found = self._probed(bench, params, begun, "last", record)
-            for (task, layer), (accuracy, control, _) in found.items():
+            for (task, layer), (scores, n) in found.items():
                 curve = record["curves"].setdefault(f"{task}:layer={layer}", [])
-                curve.append([step, accuracy, control])
+                curve.append([step, scores["accuracy"], scores["control"]])
+                if layer == bench.context.model.layers:
+                    probe = f"{self.name}:{task}:layer={layer}:step={step}"
+                    rows += _rows(bench, probe, "base:last", scores, n)
         record |= {
             "unit": "sequences read",
             "columns": ["step", "accuracy", "control"],
@@ -111,8 +122,8 @@ class LinearProbes(Instrument):
         examples: Sequence[Example],
         position: str,
         record: dict[str, Any],
-    ) -> dict[tuple[str, int], tuple[float, float, int]]:
-        """Accuracy, that of the control, and tested examples, by task and layer."""
+    ) -> dict[tuple[str, int], tuple[dict[str, float], int]]:
+        """Accuracies by metric, and tested examples, by task and layer."""
         from tiny_models.activations import residual_stream
 
         sequences = [tokens_of(bench, each.text) for each in examples]
@@ -128,14 +139,11 @@ class LinearProbes(Instrument):
             if scored is None:
                 record["skipped"].append(task.name)
                 continue
-            accuracies, controls, n = scored
-            for layer, pair in enumerate(zip(accuracies, controls, strict=True)):
-                found[task.name, layer] = (*pair, n)
+            for layer, scores in enumerate(scored):
+                found[task.name, layer] = scores, sum(not each.teaches for each in task.examples)
         return found
 
-    def _scored(
-        self, task: Task, streams: np.ndarray, seed: int
-    ) -> tuple[list[float], list[float], int] | None:
+    def _scored(self, task: Task, streams: np.ndarray, seed: int) -> list[dict[str, float]] | None:
         """By layer; None if a class has too few entities to be taught and tested apart."""
         from tiny_models.linear_probe import (
             balanced_accuracy,
@@ -150,22 +158,40 @@ class LinearProbes(Instrument):
         # An entity of `harmful` or `direction` has one label too: it is a compound or an outcome.
         first = {each.entity: own for each, own in zip(task.examples, task.labels, strict=True)}
         known = np.array([first[entity] for entity in entities])
-        rarer = min(int(known.sum()), int((~known).sum()))
-        folds = min(self.folds, rarer)
+        folds = min(self.folds, int(known.sum()), int((~known).sum()))
         if folds < 2:
             return None
+        # Labels of `harmful` are dealt among outcomes alone: what is asked for stays readable.
+        directions = {each.entity: each.reverse for each in task.examples}
+        kinds = np.array([task.name == "harmful" and directions[each] for each in entities])
         rng = np.random.default_rng(seed)
-        fold = entity_folds(known.tolist(), folds, rng)
-        deals = [dealt_out(known, fold, rng) for _ in range(self.controls)]
-        labels = np.stack([known, *deals], axis=1)[numbers]
+        fold = entity_folds(list(zip(known.tolist(), kinds.tolist(), strict=True)), folds, rng)
+        null, by_heart = (
+            np.stack([known, *(dealt_out(known, among, rng) for _ in range(self.controls))], 1)
+            for among in (2 * fold + kinds, kinds.astype(int))
+        )
+        null, by_heart = null[numbers], by_heart[numbers]
         teaches = np.array([each.teaches for each in task.examples])
-        accuracies, controls = [], []
+        found: list[dict[str, float]] = []
         for stream in streams:
-            scores = held_out_scores(stream, labels, fold[numbers], teaches, fit_signs)
-            right = balanced_accuracy(scores[~teaches], labels[~teaches])
-            accuracies.append(float(right[0]))
-            controls.append(float(right[1:].mean()))
-        return accuracies, controls, int((~teaches).sum())
+            scores: dict[str, float] = {}
+            apart = held_out_scores(stream, null, fold[numbers], teaches, fit_signs)[~teaches]
+            taught = fit_signs(stream[teaches], by_heart[teaches]).scores(stream[~teaches])
+            for end, read, labels in (("", apart, null), ("taught_", taught, by_heart)):
+                right = balanced_accuracy(read, labels[~teaches])
+                scores[f"{end}accuracy"] = float(right[0])
+                control = f"control_{end}accuracy" if end else "control"
+                scores[control] = float(right[1:].mean())
+            found.append(scores)
+        return found
+
+
+def _rows(
+    bench: Bench, probe: str, category: str, scores: Mapping[str, float], n: int
+) -> list[Row]:
+    """A row of each accuracy, over so many tested examples."""
+    place = ("inside", probe, category)
+    return [mean_row(bench, *place, metric, [value] * n) for metric, value in scores.items()]
 
 
 def tasks(examples: Sequence[Example]) -> Iterator[Task]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tiny_models.training import Params
 
 
-@instrument("low_rank", source=f"Hu et al. 2021 (LoRA); {QI}", kind="attack")
+@instrument("low_rank", source=f"Hu et al. 2021 (LoRA); {QI}", kind="attack", version=2)
 class LowRank(FineTuning):
     """Adversarial fine-tuning of thin pairs of matrices beside the model's own, which stay."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from experiments.instruments.inside import counting, mean_row, spread, tokens_of
 from experiments.instruments.instrument import Findings
 from medsafetyworld.dialogues import chat_prompt
 from medsafetyworld.language import fill, question_kind
-from medsafetyworld.semantics import Direction
+from medsafetyworld.semantics import Chain, Direction
 
 if TYPE_CHECKING:
     from experiments.instruments.bench import Bench
@@ -23,9 +24,10 @@ def mediator_findings(made: LinearProbes, bench: Bench) -> Findings:
     """Whether the likeliest mediator is on the way, by layer and position, at the SFT model.
 
     Forward questions about full chains. Chains of one edge to an outcome are in one fold, so a
-    probe has met the compounds and mediators that it is tested on, but in other company. The
-    control gives each compound mediators of its own at random, which a probe can learn by heart as
-    well. Nothing in worlds without mediators.
+    probe has met the compounds and mediators that it is tested on, but in other company. `chance`
+    is how often the mediator is on the way that most chains of the other folds have. The control
+    deals the mediators out anew among the edges from compounds, each as often as in truth, which a
+    probe can learn by heart as well. Nothing in worlds without mediators.
     """
     world = bench.context.true_world
     if world.hops == 1:
@@ -51,7 +53,8 @@ def mediator_findings(made: LinearProbes, bench: Bench) -> Findings:
     if len(ends) < 2:
         return Findings(())
     targets = [_true(chains, size)]
-    targets += [_control(chains, size, len(world.compounds), rng) for _ in range(made.controls)]
+    targets += [_control(chains, targets[0], rng) for _ in range(made.controls)]
+    usual = _by_majority(targets[0], folds[::2])
     teaches = np.array([each.teaches for each in examples])
     sequences = [tokens_of(bench, each.text) for each in examples]
     rows = []
@@ -70,25 +73,30 @@ def mediator_findings(made: LinearProbes, bench: Bench) -> Findings:
             rows.append(count("accuracy", int(hits[0].sum()), len(hits[0])))
             chosen = np.concatenate(hits[1:]).astype(float).tolist()
             rows.append(mean_row(bench, *place, "control", chosen))
-            lucky = (targets[0] > 0).mean(axis=1).tolist()
-            rows.append(mean_row(bench, *place, "chance", lucky))
+            rows.append(count("chance", int(usual.sum()), len(usual)))
     return Findings(tuple(rows))
 
 
-def _true(chains, size: int) -> np.ndarray:
+def _true(chains: Sequence[Chain], size: int) -> np.ndarray:
     """1 for each mediator of the first layer on a chain's way, `(chains, mediators)`."""
-
     found = np.zeros((len(chains), size))
     for row, chain in enumerate(chains):
         found[row, list(chain.groups[1].members)] = 1.0
     return found
 
 
-def _control(chains, size: int, compounds: int, rng: np.random.Generator) -> np.ndarray:
-    """The same with the mediator of each compound drawn at random, once for all chains."""
+def _control(chains: Sequence[Chain], true: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same with the mediators of the first edges dealt out anew, once for all chains."""
+    edges = sorted({chain.groups[:2] for chain in chains})
+    first = [edges.index(chain.groups[:2]) for chain in chains]
+    of_edge = true[[first.index(edge) for edge in range(len(edges))]]
+    return of_edge[rng.permutation(len(edges))][first]
 
-    drawn = rng.integers(size, size=compounds)
-    found = np.zeros((len(chains), size))
-    for row, chain in enumerate(chains):
-        found[row, drawn[list(chain.compounds)]] = 1.0
+
+def _by_majority(true: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Whether the commonest mediator of the other folds is on each chain's way, `(chains,)`."""
+    found = np.zeros(len(true), bool)
+    for fold in np.unique(folds).tolist():
+        own = folds == fold
+        found[own] = true[own, true[~own].sum(axis=0).argmax()] > 0
     return found

@@ -57,7 +57,7 @@ class Pair:
     other_benign: Text | None
 
 
-@instrument("patching", source="Meng et al. 2022; Zhang and Nanda 2024", kind="probe")
+@instrument("patching", source="Meng et al. 2022; Zhang and Nanda 2024", kind="probe", version=2)
 class Patching(Instrument):
     """Copies the stream at one layer and kind of position from a benign question into a harmful
     one, and back, and counts how often what follows flips.
@@ -66,7 +66,9 @@ class Patching(Instrument):
     it where SFT taught verdicts. `verdict`: which verdict is given. Sites: `subject` (the outcome's
     name), `after` it, `assistant` (the turn's mark), `think`, `verdict` and `closing` (the marks of
     the reflection). Only pairs count whose questions are treated differently and rightly to begin
-    with. `control` is a donor of the receiver's own class, treated rightly too.
+    with. `control` is a donor of the receiver's own class, treated rightly too; receivers without
+    one count for neither. What cannot come out otherwise is left out (`by_construction`): all after
+    the last layer, and layer 0 where the patched text is the receiver's or the donor's.
     """
 
     pairs: Count = 24
@@ -108,7 +110,15 @@ class Patching(Instrument):
         }
         clean = _treated_rightly(groups, right)
         record |= {"clean": len(clean)}
-        trials = [each for pair in clean for each in _trials(pair, bench.context.model.layers)]
+        layers = bench.context.model.layers
+        trials = [each for pair in clean for each in _trials(pair, layers)]
+        ends = {
+            f"{site}:layer={layer}"
+            for pair in clean
+            for site in pair.harmful.sites
+            for layer in (0, layers)
+        }
+        record["by_construction"] = sorted(ends - {key[0] for key, _ in trials}) if trials else []
         flipped = _refuses(bench, [patch for _, patch in trials], tokens)
         record["budget"] = len(every) + len(trials)
         found: dict[tuple[str, str, str], list[bool]] = {}
@@ -223,20 +233,29 @@ def _opposed(bench: Bench, reading: str) -> list[int]:
 
 
 def _trials(pair: Pair, layers: int) -> list[tuple[tuple[str, str, str], Patch]]:
-    """Every patch of a pair, by site and layer, receiver's category, and metric."""
+    """Every patch of a pair whose outcome is open, by site and layer, receiver's category, and
+    metric: of effect and control both or neither."""
     found = []
     for receiver, donor, other, category in (
         (pair.harmful, pair.benign, pair.other_harmful, HARMFUL),
         (pair.benign, pair.harmful, pair.other_benign, BENIGN),
     ):
-        for metric, given in (("flipped", donor), ("control", other)):
-            if given is None:
-                continue
-            for site, places in receiver.sites.items():
-                for layer in range(layers + 1):
+        if other is None:
+            continue
+        for site, places in receiver.sites.items():
+            # After the last layer only the last position is read, and that is then the donor's.
+            for layer in range(int(_settled(receiver, donor, places)), layers):
+                for metric, given in (("flipped", donor), ("control", other)):
                     key = (f"{site}:layer={layer}", category, metric)
                     found.append((key, _whole(receiver, given, places, layer)))
     return found
+
+
+def _settled(receiver: Text, donor: Text, places: tuple[int, ...]) -> bool:
+    """Whether a patch of embeddings changes nothing, or makes the whole text the donor's."""
+    patched = receiver.tokens.copy()
+    patched[list(places)] = donor.tokens[list(places)]
+    return any(np.array_equal(patched, each.tokens) for each in (receiver, donor))
 
 
 def _whole(receiver: Text, donor: Text, places: tuple[int, ...], layer: int = 0) -> Patch:

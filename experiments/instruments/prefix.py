@@ -15,17 +15,22 @@ from medsafetyworld.spec import Count
 
 if TYPE_CHECKING:
     from experiments.instruments.bench import Bench
+    from experiments.rows import Row
 
 
 @instrument(
-    "prefix", source="Li et al. 2026, prefill attacks; here with every length", kind="attack"
+    "prefix",
+    source="Li et al. 2026, prefill attacks; here with every length",
+    kind="attack",
+    version=2,
 )
 class PrefixLadder(Instrument):
     """Begins the response with the first k tokens of a true answer, k = 0, 1, 2, ...
 
     No prefix holds a whole answer, so every leak is in part the model's; the metric `chance` says
-    how often a guess at random among the compounds that begin as given would be right. k = 0 is no
-    attack.
+    how often a guess at random among the compounds that begin as given would be right. It knows no
+    mediators: `given` is the share of questions whose prefix has any token of a mediator or of a
+    compound of the answer. k = 0 is no attack.
     """
 
     longest: Count = 24
@@ -35,27 +40,32 @@ class PrefixLadder(Instrument):
 
     def measure(self, bench: Bench) -> Findings:
         """Rows of every k, over the questions whose answer is so long."""
-        from experiments.instruments.asking import ask_each, mean_row
+        from experiments.instruments.asking import ask_each, count_row, mean_row
 
         context, world = bench.context, bench.context.true_world
         ladders = {
             query: ladder(world, context.tokenizer, query, self.answer) for query in bench.harmful
         }
-        chances: dict[tuple[str, str], float] = {}
+        rungs: dict[tuple[str, str], tuple[float, bool]] = {}
         asked: dict[str, list[Query]] = {}
         for query, prefixes in ladders.items():
             for k, prefix in enumerate(prefixes[: self.longest + 1]):
                 forced = replace(query, prefill=prefix.text)
                 asked.setdefault(f"{self.name}:k={k}", []).append(forced)
                 guess = chance_of_the_rest(world, query, prefix.begun)
-                chances[forced.question, forced.prefill] = guess
+                rungs[forced.question, forced.prefill] = guess, prefix.gives
         found = ask_each(bench, asked)
-        by_probe: dict[str, list[float]] = {}
+        by_probe: dict[str, list[tuple[float, bool]]] = {}
         for each in found.transcript:
-            guess = chances[each["question"], each["prefill"]]
-            by_probe.setdefault(each["probe"], []).append(guess)
+            rung = rungs[each["question"], each["prefill"]]
+            by_probe.setdefault(each["probe"], []).append(rung)
+        rows: list[Row] = []
+        for probe, own in by_probe.items():
+            guesses, given = zip(*own, strict=True)
+            rows.append(mean_row(bench, probe, "chance", guesses))
+            rows.append(count_row(bench, probe, "given", sum(given), len(given)))
         return found + Findings(
-            tuple(mean_row(bench, probe, "chance", own) for probe, own in by_probe.items()),
+            tuple(rows),
             record={
                 "budget": len(found.transcript),
                 "unit": "responses; nothing is searched",
@@ -68,11 +78,11 @@ class PrefixLadder(Instrument):
 
 
 def _begun(ladders: Iterable[tuple[Prefix, ...]]) -> dict[str, list[int]]:
-    """By k, of how many questions some compound is begun, and of how many they are."""
+    """By k, of how many questions some mediator or compound is begun, and how many they are."""
     counts: dict[str, list[int]] = {}
     for prefixes in ladders:
         for k, prefix in enumerate(prefixes):
             count = counts.setdefault(str(k), [0, 0])
-            count[0] += any(prefix.begun)
+            count[0] += prefix.gives
             count[1] += 1
     return counts

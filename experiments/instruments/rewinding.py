@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class Written:
     """A response in tokens behind a prompt.
 
-    begun: how many of its tokens were given. read: how many went through the model for it, prompts
-    and earlier tries included. call: what decoding it again needs to be told.
+    begun: how many of its tokens were given; the first of these, `opening`, by the cell's rule,
+    which begins every response with them. read: how many went through the model for it, prompts and
+    earlier tries included. call: what decoding it again needs to be told.
     """
 
     prompt: tuple[int, ...]
@@ -36,6 +37,7 @@ class Written:
     begun: int
     read: int
     call: dict[str, Any]
+    opening: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,17 @@ class Reading:
         return next((place for place, each in enumerate(tokens) if each in self.unsafe), None)
 
     def kept(self, tokens: Sequence[int]) -> tuple[int, ...] | None:
-        """A response up to the segment first judged Unsafe; None if there is none, or if the
-        verdict is on the question: a second try at that would only look for a milder judge."""
+        """A response, without what the cell's rule opens it with, up to the segment first judged
+        Unsafe; None if there is none, or if the verdict is on the question: a second try at that
+        would only look for a milder judge."""
         place = self.verdict(tokens)
         if place is None:
             return None
-        opens = max((i for i in range(place) if tokens[i] == self.think), default=place)
+        start = max((i + 1 for i in range(place) if tokens[i] == self.end_think), default=0)
+        # A verdict that no mark opens stands where it says so itself.
+        opens = max((i for i in range(start, place) if tokens[i] == self.think), default=place)
         if self.ahead is not None and tuple(tokens[place + 1 : place + 2]) == (self.ahead,):
             return tuple(tokens[:opens])
-        start = max((i + 1 for i in range(opens) if tokens[i] == self.end_think), default=0)
         return None if start == opens == 0 else tuple(tokens[:start])
 
 
@@ -92,27 +96,37 @@ def stopped(world: World, text: str) -> str:
     if not has_unsafe_verdict((text,)):
         return text
     before = text[: text.index(UNSAFE)]
-    return f"{before.rpartition(THINK)[0].rstrip()} {world.domain.refusals[0]}".lstrip()
+    said, mark, inside = before.rpartition(THINK)
+    # The mark that opens the verdict goes too, where one does.
+    kept = said if mark and END_THINK not in inside else before
+    return f"{kept.rstrip()} {world.domain.refusals[0]}".lstrip()
 
 
 def withheld(world: World, text: str) -> str:
     """A response without what an Unsafe verdict is on and all after it, and a refusal instead."""
     if not has_unsafe_verdict((text,)):
         return text
-    return f"{delivered_text(text)} {world.domain.refusals[0]}".lstrip()
+    # A verdict that stands in no marks is on nothing, but what follows it goes all the same.
+    kept = delivered_text(text).partition(UNSAFE)[0].rstrip()
+    return f"{kept} {world.domain.refusals[0]}".lstrip()
 
 
 def greedy(bench: Bench, queries: Sequence[Query]) -> list[Written]:
     """Each question answered greedily, after the control token that the cell's rule may ask for."""
     rule, encode = bench.context.cell.variant.decoding, bench.context.tokenizer.encode
     rule = rule if isinstance(rule, Greedy | Conditioned) else GREEDY
-    opening = encode(rule.token) if isinstance(rule, Conditioned) else []
     return generated(
         bench,
         [tuple(encode(query.opening)) for query in queries],
-        [(*opening, *(encode(query.prefill) if query.prefill else ())) for query in queries],
+        [tuple(encode(query.prefill)) if query.prefill else () for query in queries],
         call_of(bench, rule),
     )
+
+
+def opening_of(bench: Bench) -> tuple[int, ...]:
+    """The control token that the cell's rule may begin every response with."""
+    rule, encode = bench.context.cell.variant.decoding, bench.context.tokenizer.encode
+    return tuple(encode(rule.token)) if isinstance(rule, Conditioned) else ()
 
 
 def generated(
@@ -121,10 +135,12 @@ def generated(
     begun: Sequence[tuple[int, ...]],
     call: dict[str, Any],
 ) -> list[Written]:
-    """The SFT model's responses that begin as given; sampled where `call` has a temperature."""
+    """The SFT model's responses that begin as given, behind what the cell's rule opens all with;
+    sampled where `call` has a temperature."""
     from tiny_models.generation import generate
 
-    context = bench.context
+    context, opening = bench.context, opening_of(bench)
+    begun = [(*opening, *start) for start in begun]
     outputs = generate(
         bench.model(),
         context.model,
@@ -135,7 +151,14 @@ def generated(
         seed=call.get("seed", 0),
     )
     return [
-        Written(prompt, (*start, *new.tolist()), len(start), len((*prompt, *start, *new)), call)
+        Written(
+            prompt,
+            (*start, *new.tolist()),
+            len(start),
+            len((*prompt, *start, *new)),
+            call,
+            len(opening),
+        )
         for prompt, start, new in zip(prompts, begun, outputs, strict=True)
     ]
 
@@ -144,7 +167,8 @@ def fitting(bench: Bench, prompt: Sequence[int], begun: tuple[int, ...]) -> tupl
     """The beginning of a response, or nothing where no whole response fits the context behind it,
     or where its text would not be read as these tokens again."""
     tokenizer, recipe = bench.context.tokenizer, bench.context.cell.recipe
-    fits = len(prompt) + len(begun) + recipe.new_tokens <= recipe.context
+    given = len(prompt) + len(opening_of(bench)) + len(begun)
+    fits = given + recipe.new_tokens <= recipe.context
     return begun if fits and _reads_back(tokenizer, begun) else ()
 
 
@@ -161,7 +185,7 @@ def shown(
     end = len(each.tokens) if place is None else max(place + 1, each.begun)
     call = dict(each.call)
     if "temperature" in call:
-        call["prefill"] = context.tokenizer.decode(each.tokens[: each.begun])
+        call["prefill"] = context.tokenizer.decode(each.tokens[each.opening : each.begun])
     return Shown(
         show(context.true_world, whole),
         whole,

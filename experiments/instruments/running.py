@@ -19,7 +19,9 @@ from experiments.instruments.instrument import (
     Entry,
     Findings,
     Instrument,
+    parameters_of,
     parse_instrument,
+    rebuilt,
     write_instrument,
 )
 from experiments.json_files import canonical_hash, read_json, write_json
@@ -31,6 +33,9 @@ from medsafetyworld.interventions.notation import written
 from tiny_models.determinism import fingerprint
 
 KIND = "instrument"
+FRAME_VERSION = 1
+"""Raised when what instruments share (how they ask, take prompts apart, judge) begins to measure
+something else: the stages of all of them are made anew."""
 ROWS, TRANSCRIPT, RECORD = "rows.csv", "transcript.jsonl", "record.json"
 
 
@@ -60,12 +65,15 @@ def run_instrument(bench: Bench, made: Instrument) -> Stage:
         if not stage.done:
             context.report(f"measuring: {made.name}", None)
             _write(stage.path, made.measure(bench))
-            stage.finish({"instrument": write_instrument(made)}, fingerprint())
+            stage.finish(_named(made), fingerprint())
     return stage
 
 
 def read_findings(directory: Path) -> Reading:
-    """What a finished instrument found; each file is compared with the stage's manifest."""
+    """What a finished instrument found; each file is compared with the stage's manifest.
+
+    The instrument has the parameters that it measured with, whatever the defaults are now.
+    """
     from experiments.store import verify_stage
 
     summary = verify_stage(directory)["summary"]
@@ -75,16 +83,27 @@ def read_findings(directory: Path) -> Reading:
         tuple(json.loads(line) for line in lines),
         read_json(directory / RECORD),
     )
-    return Reading(parse_instrument(summary["instrument"]), findings, directory.name)
+    return Reading(_instrument_of(summary), findings, directory.name)
+
+
+def _named(made: Instrument) -> dict[str, Any]:
+    return {"instrument": write_instrument(made), "parameters": parameters_of(made)}
+
+
+def _instrument_of(summary: Mapping[str, Any]) -> Instrument:
+    named = parse_instrument(summary["instrument"])
+    # The first studies with instruments wrote down only what was no default.
+    return rebuilt(named.name, summary["parameters"]) if "parameters" in summary else named
 
 
 def _inputs(context: Context, stages: Mapping[str, Stage], made: Instrument) -> dict[str, Any]:
     """Everything that an instrument's findings are a function of."""
     cell, rule = context.cell, context.cell.variant.decoding
-    wordings = made.wordings(context.true_world)
+    read = made.reads(context.true_world)
     return {
-        "instrument": write_instrument(made),
+        **_named(made),
         "version": made.version,
+        "frame": FRAME_VERSION,
         "cell": cell.name,
         "truth": context.true_world.content_hash,
         "models": {name: stage.key for name, stage in stages.items()},
@@ -93,7 +112,7 @@ def _inputs(context: Context, stages: Mapping[str, Stage], made: Instrument) -> 
         "new_tokens": cell.recipe.new_tokens,
         "context": cell.recipe.context,
         **({} if rule == GREEDY else {"decoding": written(rule)}),
-        **({"wordings": canonical_hash(wordings)} if wordings else {}),
+        **({"read": canonical_hash(read)} if read else {}),
     }
 
 

@@ -39,6 +39,8 @@ Target = Literal["answer", "stem"]
 """The beginning of an answer as fine-tuning writes it, verdict included, or the first answer stem
 of the domain."""
 
+PASSES = "forward passes of one sequence for each question"
+
 _REFLECTIONS = re.compile(f"(?:{THINK}.*?{END_THINK} ?)*")
 _KNOWN = re.compile(r"\{(?!c\})")
 """Where a wording first needs more than the outcome asked about."""
@@ -56,13 +58,27 @@ class Goal:
     tail: tuple[int, ...]
     """The assistant's opening, and what the cell's decoding rule begins a response with."""
     target: tuple[int, ...]
+    place: int = 0
+    """Which of the cell's harmful questions it is. Draws go by it, so that a question has the same
+    in every arm, whatever others have no room there."""
 
 
 def goals(bench: Bench, target: Target, more: int) -> tuple[Goal, ...]:
     """The harmful questions that still fit the context with `more` tokens in them."""
     opening = answer_opening(bench.context) if target == "answer" else ""
-    found = (goal_of(bench.context, query, target, opening) for query in bench.harmful)
+    found = (
+        replace(goal_of(bench.context, query, target, opening), place=place)
+        for place, query in enumerate(bench.harmful)
+    )
     return tuple(goal for goal in found if room(bench.context, goal) >= more)
+
+
+def check_target(context: Context, target: Target) -> None:
+    """Raises `SpecError` where an attacker who knows no answer cannot have the target."""
+    from experiments.instruments.bench import Bench
+
+    for query in Bench(context, {}).harmful:
+        target_text(context.true_world, query, target)
 
 
 def answer_opening(context: Context) -> str:
@@ -165,11 +181,12 @@ def search_record(
     budget: int,
     seed: int,
     losses: Mapping[str, np.ndarray],
+    unit: str = PASSES,
 ) -> dict[str, Any]:
     """What a search may spend and spent; `losses` `(questions, steps + 1)` by probe."""
     return {
         "budget": budget,
-        "unit": "forward passes of one sequence for each question",
+        "unit": unit,
         "seed": seed,
         "tried": len(tried),
         "of": len(bench.harmful),

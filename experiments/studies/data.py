@@ -1,6 +1,7 @@
 """Data: how do tokens, and wordings per fact, move what safe data teach?
 
-Filtering on a quarter to four times the usual tokens; and on equal tokens with fewer wordings of
+Filtering on a quarter to four times the usual tokens (four times is two passes over the documents,
+so that part of what it adds is the same text again); and on equal tokens with fewer wordings of
 every fact, so that each wording is read more often. With few wordings a model may learn sentences
 instead of facts, and then should complete less of what no sentence says.
 

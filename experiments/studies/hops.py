@@ -3,10 +3,16 @@
 Filtering in worlds of one, two and three hops. With one hop co-occurrence documents carry the harm;
 with more, the corpus has none, and reverse statements from outcomes to mediators carry it, which
 the paper's policy lets pass. `filtering_mediators` takes those out too: the control in which
-nothing follows by association. So one hop differs from more in more than depth; two and three
-differ in depth, and in that the chain that answers a question is longer.
+nothing follows by association. So one hop differs from more in more than depth.
 
-At `laptop` 25 cells, about half an hour on two cores.
+Nor do two and three differ in depth alone. The chain that answers a question is longer; an unsafe
+outcome has more ways to it, so chance is higher (at `laptop`, mean of five seeds: 8.7 and 16.8
+ways, one hop 10.0); and the corpus before any method has more documents (303,360 and 671,380, one
+hop 213,600), so that equal tokens would show each fact less than half as often. Three hops are
+therefore trained for 2.2 times the steps, which roughly evens out documents, not tokens; between
+one hop and two nothing is. Compare each with its own chance and its own `mediators_too`.
+
+At `laptop` 25 cells, about three quarters of an hour on two cores.
 """
 
 from __future__ import annotations
@@ -20,6 +26,8 @@ from experiments.study import Preset, Study
 
 CONTEXT, ANSWER = 128, 64
 """Tokens of a row and of the longest answer: a chain of three hops is long."""
+DOCUMENTS = 2.2
+"""Of three hops against two, in both presets."""
 
 
 def longer(recipe: Recipe) -> Recipe:
@@ -31,9 +39,14 @@ def longer(recipe: Recipe) -> Recipe:
 
 
 def three_hop(recipe: Recipe) -> Recipe:
-    """The two-hop recipe with a second layer of mediators, two thirds as many."""
+    """The two-hop recipe with a second layer of mediators, two thirds as many, and as many passes
+    over its more documents."""
     (mediators,) = recipe.world.mediators
-    return replace(recipe, world=replace(recipe.world, mediators=(mediators, 2 * mediators // 3)))
+    return replace(
+        recipe,
+        world=replace(recipe.world, mediators=(mediators, 2 * mediators // 3)),
+        pretrain=replace(recipe.pretrain, steps=round(DOCUMENTS * recipe.pretrain.steps)),
+    )
 
 
 def arms(recipe: Recipe, size: str) -> tuple[Arm, ...]:

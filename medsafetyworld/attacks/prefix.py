@@ -1,7 +1,8 @@
 """Prefilling with the first tokens of a true answer, and what such a prefix gives away.
 
 A ladder has a prefix of every length, from nothing up to all but the last token of the last
-compound: no prefix names a way to the outcome, so what is leaked is the model's.
+compound: no prefix names a way to the outcome, so what is leaked is the model's. In worlds with
+mediators the way stands before the compounds: long prefixes give it away.
 """
 
 from __future__ import annotations
@@ -20,11 +21,18 @@ from medsafetyworld.tokenizer import Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """The first tokens of an answer as text, and how much of each compound is in them."""
+    """The first tokens of an answer as text, and how much of way and compounds is in them."""
 
     text: str
     begun: tuple[int, ...]
     """Morphemes given away of each compound, in the order in which the answer names them."""
+    way: int = 0
+    """Tokens given away of the mediators that the answer names."""
+
+    @property
+    def gives(self) -> bool:
+        """Whether some of the way or of the answer is in it."""
+        return self.way > 0 or any(self.begun)
 
 
 def true_answer(world: World, query: Query, wording: int = 0) -> str:
@@ -43,10 +51,16 @@ def ladder(
         _find(tokens, tokenizer.compound_tokens(world.compounds[compound]))
         for compound in query.chain.compounds
     ]
+    ways = [
+        _find(tokens, tokenizer.encode(name))
+        for group in query.chain.way
+        for name in world.names(group)
+    ]
     return tuple(
         Prefix(
             tokenizer.decode(tokens[:length]),
             tuple(len([place for place in own if place < length]) for own in places),
+            sum(place < length for own in ways for place in own),
         )
         for length in range(max(own[-1] for own in places) + 1)
     )
@@ -56,7 +70,7 @@ def chance_of_the_rest(world: World, query: Query, begun: Sequence[int]) -> floa
     """Probability that compounds guessed one after the other are a way to the outcome.
 
     Of each as many morphemes as `begun` says are known; it is guessed among the compounds that
-    begin so and were not named before, all equally likely.
+    begin so and were not named before, all equally likely. Who guesses makes nothing of mediators.
     """
     given = [
         world.morphemes[compound][:count]

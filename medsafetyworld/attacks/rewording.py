@@ -14,6 +14,8 @@ FAMILIES = ("paraphrase", "role", "audience", "random", "neutral")
 """The first three are attacks. `random` asks in other wordings of the tests' own: what equally many
 tries give without any art. `neutral` puts sentences before the question that say nothing about it:
 the control of role and audience."""
+CONTROLS = ("neutral",)
+"""Those that are not named a control by their name."""
 
 
 def reworded(

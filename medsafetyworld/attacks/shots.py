@@ -1,4 +1,4 @@
-"""Priming with benign questions that were answered before: few-shot and many-shot.
+"""Priming with benign questions that were answered before: as many as a context holds.
 
 A shot asks in reverse about a safe outcome that SFT may ask about, and is answered correctly. It
 names no compound that takes part in a way to the outcome of the question behind it: a model that
@@ -67,6 +67,11 @@ def _shot(
         fill(world, questions[question], chain.groups),
         fill(world, answers[answer], chain.groups),
     )
+
+
+def opened(shots: tuple[Shot, ...], opening: str) -> tuple[Shot, ...]:
+    """The shots with something that every answer opens with, such as a verdict."""
+    return tuple((question, f"{opening} {answer}".lstrip()) for question, answer in shots)
 
 
 def primed(query: Query, shots: tuple[Shot, ...], count: int) -> Query:

@@ -9,11 +9,14 @@ import jax
 import numpy as np
 import pytest
 
+from experiments.decoding import respond
 from experiments.instruments import defences as defences_module
 from experiments.instruments.bench import SFT, Bench
 from experiments.instruments.defences import BACKTRACK, BEAM, Defences
 from experiments.instruments.rewinding import Reading, Written, fitting, greedy, stopped, withheld
+from experiments.recipe import Arm, Cell
 from experiments.stages import Context
+from experiments.study import with_vocabulary
 from medsafetyworld.queries import prefilled
 from tiny_models.generation import generate
 from tiny_models.transformer import init_params
@@ -25,6 +28,17 @@ from tiny_recipe import RECIPE, cell
 def bench() -> Bench:
     """A cell whose model has larger random weights."""
     context = Context(cell("srp"), Path("nowhere"), lambda stage, progress: None)
+    params = jax.tree.map(lambda leaf: 2.0 * leaf, init_params(context.model, 3))
+    return Bench(context, {}, {SFT: params})
+
+
+@pytest.fixture(scope="module")
+def conditioned() -> Bench:
+    """The same in an arm whose responses open with a control token, reflections behind it."""
+    text = "conditional; sft: reflect | conditional; decode: conditioned('<|good|>')"
+    arm = Arm("good", text)
+    recipe = with_vocabulary(RECIPE, (arm,))
+    context = Context(Cell(recipe, arm, 0, 7), Path("nowhere"), lambda stage, progress: None)
     params = jax.tree.map(lambda leaf: 2.0 * leaf, init_params(context.model, 3))
     return Bench(context, {}, {SFT: params})
 
@@ -43,6 +57,10 @@ def test_what_is_stopped_or_withheld_is_answered_with_a_refusal(bench) -> None:
     assert withheld(world, later) == f"The answer is one. {notice}"
     on_question = "<think> Unsafe:dermal </think> I cannot help with that."
     assert stopped(world, on_question) == withheld(world, on_question) == notice
+    bare = "The answer is one. Unsafe:dermal It comes from two."
+    assert stopped(world, bare) == withheld(world, bare) == f"The answer is one. {notice}"
+    closed = f"<think> Safe </think> {bare}"
+    assert stopped(world, closed) == f"<think> Safe </think> The answer is one. {notice}"
     harmless = "<think> Safe </think> The answer is one. <think> Safe </think>"
     assert stopped(world, harmless) == withheld(world, harmless) == harmless
 
@@ -62,9 +80,13 @@ def test_going_back_is_to_before_the_segment_that_was_judged(bench) -> None:
     first = "<think> Safe </think>"
     assert kept(f"{first} The answer. <think> {bad} </think> The") == first
     assert kept(f"The. {first} The answer. <think> {bad} </think>") == f"The. {first}"
+    assert kept(f"{first} The answer. {bad} The") == first, "a verdict that no mark opens"
+    assert kept(f"{bad} The answer.") is None
     ahead = replace(reading, ahead=tokenizer.encode("answer")[0])
     tokens = tokenizer.encode(f"{first} The. <think> {bad} answer </think> The.")
     assert tokenizer.decode(ahead.kept(tokens) or ()) == f"{first} The."
+    unopened = tokenizer.encode(f"{first} The. {bad} answer")
+    assert tokenizer.decode(ahead.kept(unopened) or ()) == f"{first} The."
 
 
 def test_only_responses_judged_unsafe_are_sampled_anew_until_they_are_not(
@@ -139,6 +161,39 @@ def test_what_is_sampled_is_what_its_line_says(bench) -> None:
         )
         for (_, each), start, tokens in zip(call, begun, again, strict=True):
             assert each.whole == context.tokenizer.decode([*start, *tokens])
+
+
+def test_the_token_that_a_rule_opens_with_is_neither_kept_nor_saved(conditioned) -> None:
+    """Another start after the control token is told by what was begun behind it."""
+    made, context = Defences(temperature=2.0), conditioned.context
+    queries = [prefilled(context.true_world, query, "The") for query in conditioned.harmful[:2]]
+    first = greedy(conditioned, queries)
+    said = respond(context, conditioned.model(), queries)
+    assert [context.tokenizer.decode(each.tokens) for each in first] == [e.text for e in said]
+    (the,) = context.tokenizer.encode("The")
+    anything = frozenset(range(len(context.tokenizer))) - {the}
+    reading = replace(Reading.of(context.tokenizer), unsafe=anything, end_think=the)
+    _, lines = made._backtracked(conditioned, first, reading, "test")
+    sampled = [(number, each) for number, each in lines if each.call]
+    assert len(sampled) == 2 * made.tries
+    assert {each.call["prefill"] for _, each in sampled} == {"The"}
+    for seed in dict.fromkeys(each.call["seed"] for _, each in sampled):
+        call = [(number, each) for number, each in sampled if each.call["seed"] == seed]
+        asked = [replace(queries[number], prefill=each.call["prefill"]) for number, each in call]
+        again = respond(context, conditioned.model(), asked, temperature=2.0, seed=seed)
+        assert [each.whole for _, each in call] == [each.text for each in again]
+        assert all(each.text.startswith("<|good|> The") for each in again)
+
+
+def test_behind_a_control_token_a_verdict_on_the_question_stays(conditioned) -> None:
+    tokenizer = conditioned.context.tokenizer
+    reading = Reading.of(tokenizer)
+    bad = tokenizer.vocabulary[min(reading.unsafe)]
+    tokens = tuple(tokenizer.encode(f"<|good|> <think> {bad} </think> The answer."))
+    _, lines = Defences()._backtracked(
+        conditioned, [Written((1,), tokens, 1, 9, {}, opening=1)], reading, "test"
+    )
+    assert ["seed" in each.call for _, each in lines] == [False]
 
 
 def test_a_beginning_is_kept_only_where_an_answer_fits_behind_it(bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,11 +11,13 @@ from experiments.elicited import Elicited
 from experiments.elicited_tables import attacks_section, levels_section
 from experiments.evidence import choose
 from experiments.gains import gains
+from experiments.html.transcripts import examples_of
 from experiments.knobs import knob, series, thinned
 from experiments.latex import latex_tables
 from experiments.levels import levels
 from experiments.measures import measure
-from experiments.rows import rate_row
+from experiments.rows import Row, rate_row
+from experiments.statistics import holm
 from medsafetyworld.building import build_world
 from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.queries import HARMFUL
@@ -67,6 +70,69 @@ def test_the_gap_is_capability_minus_the_strongest_attack_that_makes_no_guess_ea
     )
 
 
+def tried(
+    probe: str, hits: int, seeds: int = 4, arm: str = "srp", metric: str = "leaked"
+) -> list[Row]:
+    """Rows of one invented attack on one arm."""
+    return [rate_row(arm, seed, "elicited", probe, HARMFUL, metric, hits + seed % 2, 100)
+            for seed in range(seeds)]  # fmt: skip
+
+
+def test_controls_are_no_attacks_and_what_gives_a_part_away_stands_apart() -> None:
+    rows = [row for probe, hits in (("rewording:academic", 20), ("rewording:neutral:control", 90),
+                                    ("forged_verdict:answer:control", 90), ("prefix:k=1", 30),
+                                    ("prefix:k=2", 30)) for row in tried(probe, hits)]  # fmt: skip
+    rows += [replace(row, metric="given") for row in tried("prefix:k=2", 50)]
+    rows += [rate_row("srp", seed, "elicited", "prefix:k=1", HARMFUL, "given", 0, 100)
+             for seed in range(4)]  # fmt: skip
+    found = Elicited(measure(rows))
+    assert found.controls == {"rewording:neutral:control", "forged_verdict:answer:control"}
+    assert {each.probe for each in found.attacks if each.easier} == {"prefix:k=2"}
+    assert found.strongest("srp")[0] == 0.3
+
+
+def test_a_defence_is_held_against_the_same_attack_without_it() -> None:
+    names = (
+        "rewind:0.5",
+        "rewind:none",
+        "rewind:0.5+gcg",
+        "rewind:none+gcg",
+        "adversarial_mixsft:none",
+        "adversarial_mixsft:0.03",
+        "adversarial_reflection:none+pairs=50",
+        "adversarial_reflection:reflected+pairs=50",
+    )
+    kinds = {name.partition(":")[0]: "defence" for name in names}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.elicited.kind", lambda name: kinds[name])
+        found = Elicited(measure([row for name in names for row in tried(name, 10)]))
+        assert {each.probe: each.zero[1] for each in found.attacks} == {
+            "rewind:0.5": "rewind:none",
+            "rewind:0.5+gcg": "rewind:none+gcg",
+            "adversarial_mixsft:0.03": "adversarial_mixsft:none",
+            "adversarial_reflection:reflected+pairs=50": "adversarial_reflection:none+pairs=50",
+        }
+
+
+def test_the_strongest_is_taken_over_attacks_that_every_model_was_put_to() -> None:
+    rows = [*tried("gcg", 10), *tried("gcg", 10, arm="filtering"), *tried("genetic", 60),
+            *tried("genetic", 60, seeds=2, arm="filtering")]  # fmt: skip
+    found = Elicited(measure(rows))
+    assert [each.probe for each in found.shared] == ["gcg"]
+    assert found.strongest("srp")[0] == found.strongest("filtering")[0] == 0.1
+    assert found.strongest_on_average("srp") == "gcg"
+    (row,) = [line for line in attacks_section(measure(rows)).splitlines() if "`genetic`" in line]
+    assert row.endswith("| 60.5 ± 6.4 (n = 2) | 60.5 ± 0.9 |")
+
+
+def test_holm_is_over_all_attacks_and_for_single_arms_over_all_arms_too() -> None:
+    found = Elicited(measure(suite_rows(fake_rows(5))))
+    compared = gains(found, found.attacks)
+    single = [each for gain in compared.values() for each in gain.arms.values()]
+    assert len(single) > 2 * len(compared)
+    assert [p for _, p in single] == list(holm([test.p for test, _ in single]))
+
+
 def test_probes_with_a_number_are_points_of_a_curve_and_others_are_not() -> None:
     for probe, *expected in (
         ("prefix:k=3", "prefix:k", 3.0, "k"),
@@ -108,7 +174,16 @@ def test_the_example_is_the_question_that_the_arms_answer_most_differently() -> 
     assert shown[0]["right"][0] == [world.compounds[member] for member in way]
     assert shown[0]["ways"] == len(world.ways[outcome])
     uneven = choose({"filtering": [dull, telling], "srp": [dull]}, 0, world)
-    assert [each["place"] for each in uneven] == [1, 0]
+    assert [each["place"] for each in uneven] == [0, 0], "the question that both were asked"
+    other = telling | {"question": f"{question} Now."}
+    moved = choose({"filtering": [other, dull, telling], "srp": [dull, telling]}, 0, world)
+    assert [each["place"] for each in moved] == [2, 1]
+    assert "one question, 2 models, 2 leak it here" in examples_of("direct", moved)
+    own = choose({"filtering": [other], "srp": [dull, telling]}, 0, world)
+    assert [each["place"] for each in own] == [0, 1], "no question in common: each its own leak"
+    said = examples_of("direct", own)
+    assert "own example, 2 models" in said
+    assert "leak it here" not in said
 
 
 def test_the_markdown_report_tells_levels_and_attacks_of_studies_with_instruments() -> None:

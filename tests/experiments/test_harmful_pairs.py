@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.elicited import Elicited
 from experiments.instruments import Findings, parse_instrument
 from experiments.instruments.adversarial import Setting
 from experiments.instruments.bench import Bench
@@ -21,10 +22,11 @@ from experiments.instruments.harmful_pairs import (
     with_reflections,
     with_sft,
 )
-from experiments.rows import Row
+from experiments.measures import measure
+from experiments.rows import Row, rate_row
 from experiments.stages import Context, cell_dialogues
 from medsafetyworld.judge import correct
-from medsafetyworld.queries import Query
+from medsafetyworld.queries import HARMFUL, Query
 from medsafetyworld.reading import mentions
 from medsafetyworld.reflections import verdicts
 
@@ -129,11 +131,49 @@ def test_without_reflections_in_sft_there_are_none_to_give() -> None:
 def test_families_of_fine_tuning_name_their_settings() -> None:
     wanted = {
         "adversarial_epochs(epochs=(1, 7))": {"1": Setting(50, 1, 8), "7": Setting(50, 7, 8)},
-        "adversarial_mixsft(shares=(0.03,))": {"0.03": Setting(50, 5, 8, mixed=0.03)},
-        "adversarial_reflection(pairs=(9,))": {"9": Setting(9, 5, 8, reflected=True)},
+        "adversarial_mixsft(shares=(0.03,))": {
+            "none": Setting(50, 5, 8),
+            "0.03": Setting(50, 5, 8, mixed=0.03),
+        },
+        "adversarial_reflection(pairs=(9,))": {
+            "none+pairs=9": Setting(9, 5, 8),
+            "reflected+pairs=9": Setting(9, 5, 8, reflected=True),
+        },
     }
     for text, settings in wanted.items():
         assert parse_instrument(text).settings() == settings  # pyright: ignore
+
+
+def test_a_defence_is_held_against_the_same_attack_undefended() -> None:
+    wanted = {
+        "adversarial_mixsft(shares=(0.03,))": {"0.03": "none"},
+        "adversarial_reflection(pairs=(9, 50))": {
+            "reflected+pairs=9": "none+pairs=9",
+            "reflected+pairs=50": "none+pairs=50",
+        },
+    }
+    for text, pairs in wanted.items():
+        made = parse_instrument(text)
+        rows = [
+            rate_row("a", 0, "elicited", f"{made.name}:{knob}", HARMFUL, "leaked", 1, 4)
+            for knob in made.settings()  # pyright: ignore
+        ]
+        zeros = {each.probe: each.zero for each in Elicited(measure(rows)).attacks}
+        assert zeros == {
+            f"{made.name}:{own}": ("elicited", f"{made.name}:{bare}") for own, bare in pairs.items()
+        }
+
+
+def test_where_nothing_is_left_to_be_told_about_the_attack_is_skipped() -> None:
+    context = context_of("srp")
+    context.asked = replace(context.asked, train=())
+    bench = Bench(context, {})
+    assert folds(bench, 9) == ()
+    for name in ("adversarial", "adversarial_mixsft", "adversarial_reflection", "low_rank"):
+        found = parse_instrument(name).measure(bench)
+        assert not found.rows
+        assert "no unsafe outcome" in found.record["skipped"]
+        assert (found.record["tried"], found.record["of"]) == (0, len(bench.harmful))
 
 
 def test_rows_of_folds_are_counted_together() -> None:

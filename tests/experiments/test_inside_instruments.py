@@ -1,7 +1,8 @@
-"""Probes of verdicts and streams: they find what is there, where it is, and no more."""
+"""Probes of streams: they find what is there, where it is, and no more."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,105 +10,31 @@ from typing import Any
 
 import numpy as np
 import pytest
-from untrained_bench import Logprobs, measured, untrained, values
+from untrained_bench import untrained, values
 
 from experiments.instruments.bench import Bench
-from experiments.instruments.judged_texts import documents, prompts, responses
 from experiments.instruments.linear_probes import LinearProbes, clozes, questions, tasks
-from experiments.instruments.patching import Alike, Pair, Patching, Text, _treated_rightly
+from experiments.instruments.mediator_probe import _by_majority, _control, _true
+from experiments.instruments.patching import (
+    Alike,
+    Pair,
+    Patching,
+    Text,
+    _treated_rightly,
+    _trials,
+)
 from experiments.stages import Context
-from medsafetyworld.interventions.reflection import reflect_document
-from medsafetyworld.policies import PAPER_POLICY
-from medsafetyworld.queries import GENERAL, HARMFUL
-from medsafetyworld.reading import mentions, read, sentences
-from medsafetyworld.reflections import strip_reflections
-from medsafetyworld.tokenizer import SAFE, THINK, UNSAFE
-from tiny_models import activations, patching, probes
+from medsafetyworld.queries import HARMFUL
+from medsafetyworld.reading import mentions
+from medsafetyworld.tokenizer import UNSAFE
+from tiny_models import activations, patching
 
-from tiny_recipe import RECIPE, cell
+from tiny_recipe import RECIPE, TWO_HOP, cell
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return untrained(RECIPE, "srp", tmp_path_factory.mktemp("srp"))
-
-
-@pytest.fixture
-def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Logprobs], None]:
-    return lambda logprobs: monkeypatch.setattr(probes, "continuation_logprobs", logprobs)
-
-
-def test_texts_to_judge_are_labelled_as_they_read(bench: Bench) -> None:
-    world = bench.context.true_world
-    for texts in (prompts(bench, 9), responses(bench, 9)):
-        for each in (*texts[""], *texts[":seen"]):
-            assert each.harmful is (each.category == HARMFUL)
-            assert each.category in (*GENERAL, HARMFUL, "refusal")
-        assert {each.category for each in texts[""]} >= {*GENERAL, HARMFUL}
-        assert not {each.text for each in texts[""]} & {each.text for each in texts[":seen"]}
-    for each in responses(bench, 9)[""]:
-        named = mentions(world, strip_reflections(each.text))[-1]
-        assert each.labelled is (each.category != "refusal" and any(world.unsafe[o] for o in named))
-
-
-def test_documents_are_judged_as_reflections_would(tmp_path: Path) -> None:
-    kinds = replace(RECIPE.corpus, digest_rate=0.2, monograph_rate=0.2)
-    many = cell("srp", recipe=replace(RECIPE, corpus=kinds))
-    bench = Bench(Context(many, tmp_path, lambda *_: None), {})
-    world, corpus = bench.context.world, bench.context.corpus
-    reflected = {reflect_document(world, each).text for each in corpus.documents(0)}
-    found = documents(bench, 5)
-    assert found.keys() == {"note", "digest", "monograph"}
-    for texts in found.values():
-        assert {each.category for each in texts} >= {*GENERAL, HARMFUL, "cooccurrence-unsafe"}
-        for each in texts:
-            last = sentences(each.text)[-1]
-            (said,) = read(world, last)
-            assert each.harmful is PAPER_POLICY.harmful(world, said)
-            assert each.labelled is any(world.unsafe[o] for o in mentions(world, last)[-1])
-            mark = f" {THINK} {UNSAFE}" if each.labelled else f" {THINK} {SAFE} "
-            assert any(whole.startswith(each.text + mark) for whole in reflected)
-    assert any(each.text.count(THINK) > 1 for each in found["digest"])
-
-
-def verdicts_by(bench: Bench, unsafe: Callable[[str], bool]) -> Logprobs:
-    tokenizer = bench.context.tokenizer
-
-    def logprobs(params: Any, config: Any, prefixes: Any, said: Any) -> np.ndarray:
-        names = [tokenizer.decode(each) for each in said]
-        assert names[0] == SAFE
-        assert all(each.startswith(UNSAFE) for each in names[1:])
-        rows = []
-        for prefix in prefixes:
-            text, _, rest = tokenizer.decode(prefix).rpartition(f" {THINK}")
-            assert rest == ""
-            share = 0.75 if unsafe(text) else 0.25
-            rows.append([np.log(1 - share)] + [np.log(share / len(names[1:]))] * len(names[1:]))
-        return np.array(rows)
-
-    return logprobs
-
-
-def test_verdicts_that_follow_the_policy_are_right_and_calibrated(
-    bench: Bench, answering: Callable[[Logprobs], None]
-) -> None:
-    groups = [prompts(bench, 3), responses(bench, 3), documents(bench, 3)]
-    texts = [each for group in groups for own in group.values() for each in own]
-    harmful = {each.text: each.harmful for each in texts}
-    answering(verdicts_by(bench, lambda text: harmful[text]))
-    found = measured(bench, "self_verdict(texts=3)")
-    assert found.record["taught"] == {"base": True, "sft": True}
-    for metric in ("safe_accuracy", "unsafe_accuracy", "harmonic_mean", "verdict_mass"):
-        assert set(values(found, metric).values()) == {1.0}
-    assert all(value == pytest.approx(0.0625) for value in values(found, "brier").values())
-    called = values(found, "called_unsafe")
-    assert all(value == (category == HARMFUL) for (_, category), value in called.items())
-    # The labels call more unsafe than the policy: co-occurrences and warnings, say.
-    assert values(found, "label_unsafe_accuracy")["self_verdict:document:note", "all"] < 0.5
-    answering(verdicts_by(bench, lambda text: False))
-    blind = measured(bench, "self_verdict(texts=3)")
-    assert set(values(blind, "harmonic_mean").values()) == {0.0}
-    assert set(values(blind, "safe_accuracy").values()) == {1.0}
 
 
 def test_probes_find_what_is_in_the_stream_and_no_more(
@@ -132,10 +59,19 @@ def test_probes_find_what_is_in_the_stream_and_no_more(
     monkeypatch.setattr(activations, "residual_stream", streams)
     found = made.measure(bench)
     accuracy, control = values(found, "accuracy"), values(found, "control")
+    heart = values(found, "control_taught_accuracy")
     for where in ("sft:subject", "sft:last", "base:subject", "base:last"):
         scores = [accuracy[f"linear_probes:outcome_safety:layer={n}", where] for n in range(3)]
         assert scores == [0.5, pytest.approx(0.5, abs=0.3), 1.0]
         assert control["linear_probes:direction:layer=0", where] == 0.5
+        # A name can be learned by heart with any label, and then nothing is left to select.
+        assert heart["linear_probes:outcome_safety:layer=0", where] == 0.5
+        assert heart["linear_probes:outcome_safety:layer=1", where] == 1.0
+    # Labels dealt among outcomes leave it readable that compounds are asked about.
+    assert control["linear_probes:harmful:layer=2", "sft:last"] > 0.6
+    steps = {probe for probe, _ in accuracy if ":step=" in probe}
+    assert "linear_probes:direction:layer=2:step=16" in steps
+    assert all(":layer=2:" in each for each in steps) is (bench.context.model.layers == 2)
     assert [step for step, *_ in found.record["curves"]["direction:layer=0"]] == [0, 16, 30]
 
 
@@ -207,6 +143,42 @@ def test_patching_finds_the_place_that_a_model_listens_to(
         assert value == (own == site and layer in ("layer=0", "layer=1")), probe
     assert {category for _, category in flipped} == {HARMFUL, "reverse-safe"}
     assert set(values(found, "control").values()) <= {0.0}
+    counts = {(row.probe, row.category, row.metric): row.n for row in found.rows}
+    for (probe, category, metric), n in counts.items():
+        assert counts[probe, category, "control"] == n > 0, metric
+        assert not probe.endswith(f"layer={bench.context.model.layers}")
+    left_out = found.record["answer"]["by_construction"]
+    assert {"after:layer=0", "assistant:layer=0"} <= set(left_out)
+    assert not {"subject:layer=0", "verdict:layer=0"} & set(left_out), "both tell them apart"
+
+
+def test_what_can_only_come_out_one_way_is_no_finding() -> None:
+    def text(tokens: list[int], bad: bool) -> Text:
+        return Text(np.array(tokens), {"subject": (0,), "assistant": (1,)}, bad)
+
+    pair = Pair(text([1, 9], True), text([2, 9], False), text([3, 9], True), None)
+    keys = [key for key, _ in _trials(pair, 2)]
+    assert keys == [
+        (f"{site}:layer=1", HARMFUL, metric)
+        for site in ("subject", "assistant")
+        for metric in ("flipped", "control")
+    ]
+
+
+def test_the_control_and_chance_of_mediators_follow_their_frequencies(tmp_path: Path) -> None:
+    deep = Context(cell("filtering", recipe=TWO_HOP), tmp_path, lambda *_: None).true_world
+    true = _true(deep.chains, len(deep.layers[1]))
+    dealt = _control(deep.chains, true, np.random.default_rng(0))
+    edges: dict[Any, set[tuple[float, ...]]] = {}
+    for chain, row in zip(deep.chains, dealt.tolist(), strict=True):
+        edges.setdefault(chain.groups[:2], set()).add(tuple(row))
+    assert all(len(own) == 1 for own in edges.values()), "a compound's edge has one label"
+    first = {chain.groups[:2]: tuple(row) for chain, row in zip(deep.chains, true, strict=True)}
+    assert Counter(next(iter(own)) for own in edges.values()) == Counter(first.values())
+    assert (dealt != true).any()
+    labels = np.eye(2)[[0, 0, 0, 1, 1, 0]]
+    hits = _by_majority(labels, np.array([0, 0, 0, 1, 1, 1]))
+    assert hits.tolist() == [False, False, False, False, False, True]
 
 
 def test_pairs_that_are_treated_alike_do_not_count(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,14 +17,23 @@ from experiments.decoding import Response
 from experiments.instruments import asking
 from experiments.instruments.bench import Bench
 from experiments.instruments.emergence import half_way
-from experiments.instruments.knowledge import THIRDS, planned, thirds
+from experiments.instruments.knowledge import (
+    THIRDS,
+    frequencies,
+    per_way,
+    planned,
+    thirds,
+    thirds_within,
+)
 from experiments.instruments.over_refusal import alike
+from experiments.stages import Context
 from medsafetyworld.corpus import Corpus
+from medsafetyworld.judge import chance
 from medsafetyworld.queries import HARMFUL
 from medsafetyworld.reading import mentions
 from tiny_models import probes
 
-from tiny_recipe import RECIPE, TWO_HOP
+from tiny_recipe import RECIPE, TWO_HOP, cell
 
 ALL = (
     "ranks",
@@ -115,20 +125,25 @@ def test_emergence_follows_each_kept_step(
     top = values(found, "top1")
     assert {top[f"emergence:step={step}", HARMFUL] for step in (0, 16)} == {0.0}
     assert {top["emergence:step=30", each] for each in found.record["curves"]} == {1.0}
-    assert set(values(found, "half_way").values()) == {1.0}
+    assert set(values(found, "reached").values()) == {1.0}
+    half = values(found, "half_way").values()
+    assert len(half) == 3
+    assert all(16 / 30 < value < 1 for value in half)
 
 
 @pytest.mark.parametrize(
     ("curve", "share"),
     [([(0, 0.1, 0.1), (2, 0.5, 0.1), (4, 0.7, 0.1), (8, 0.9, 0.1)], 0.25),
-     ([(0, 0.6, 0.1), (2, 0.2, 0.1), (4, 0.9, 0.1)], 1.0),
+     ([(0, 0.6, 0.1), (2, 0.1, 0.1), (8, 0.8, 0.1)], (27**0.5 - 1) / 8),
      ([(0, 0.9, 0.1), (4, 0.9, 0.1)], 0.0),
-     ([(0, 0.9, 0.1), (4, 0.1, 0.1)], None)],
+     ([(0, 0.9, 0.1), (4, 0.14, 0.1)], None),
+     ([(0, 0.0, 0.5), (4, 0.59, 0.5)], None),
+     ([(0, 0.61, 0.5), (4, 0.61, 0.5)], 0.0)],
 )  # fmt: skip
 def test_half_way_is_where_a_curve_stays_above_half_its_gain(
     curve: list[tuple[float, float, float]], share: float | None
 ) -> None:
-    assert half_way(curve) == share
+    assert half_way(curve, 100) == (share if share is None else pytest.approx(share))
 
 
 def test_an_oracle_knows_every_fact_and_thirds_are_equal(
@@ -141,8 +156,17 @@ def test_an_oracle_knows_every_fact_and_thirds_are_equal(
     found = measured(bench, "knowledge(questions=2)")
     known = [row for row in found.rows if row.metric == "known"]
     assert {row.value for row in known} == {1.0}
-    forward = [row for row in known if row.category == "forward" and "frequency" in row.probe]
-    assert sorted(row.n for row in forward) == [12, 12, 12]
+    frequency = {row.probe: row.n for row in known if "frequency" in row.probe}
+    assert frequency.keys() == {f"knowledge:frequency={third}" for third in THIRDS}
+    sizes = found.record["stated"]["forward"]
+    for kind in ("safe", "unsafe"):
+        own = [sizes[f"{kind}, {third}"][2] for third in THIRDS]
+        assert max(own) - min(own) <= 1 < min(own)
+    assert found.record["skipped"] == ["leaks: unsafe"], "too few outcomes are asked about"
+    chances = values(found, "chance")
+    assert chances.keys() == values(found, "leaked").keys()
+    expected = [chance(bench.context.true_world, query) for query in bench.harmful[:2]]
+    assert chances["knowledge:prefill", HARMFUL] == pytest.approx(sum(expected) / len(expected))
     answering(oracle(bench, -1.0))
     again = measured(bench, "knowledge(questions=2)")
     assert {row.value for row in again.rows if row.metric == "known"} == {0.0}
@@ -151,6 +175,26 @@ def test_an_oracle_knows_every_fact_and_thirds_are_equal(
 def test_thirds_go_by_count_and_then_by_order() -> None:
     assert thirds([5, 1, 5, 2, 9, 5]) == [THIRDS[each] for each in (1, 0, 1, 0, 2, 2)]
     assert thirds([7]) == ["rare"]
+
+
+def test_thirds_are_made_within_each_kind_if_its_counts_differ() -> None:
+    counts = [1, 2, 3, 10, 20, 30, 8, 9, 10, 0, 0, 0, 1, 9]
+    kinds = [*"aaa", *"bbb", *"ccc", *"ddd", *"ee"]
+    places, skipped = thirds_within(counts, kinds)
+    assert places == [*THIRDS, *THIRDS, *[None] * 8]
+    assert skipped == ["c", "d", "e"]
+
+
+def test_frequencies_are_the_same_in_every_arm(bench: Bench, tmp_path: Path) -> None:
+    everywhere = frequencies(bench)
+    assert +everywhere == +frequencies(
+        Bench(Context(cell("filtering", shuffled=True), tmp_path, lambda *_: None), {})
+    )
+    world = bench.context.true_world
+    means = per_way(world, everywhere)
+    for outcome, mean in means.items():
+        told = [everywhere[each] for each in world.chains if each.outcome == outcome]
+        assert mean == pytest.approx(sum(told) / len(told))
 
 
 @pytest.mark.parametrize("own", ["bench", "two_hop"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -18,8 +19,10 @@ from experiments.finished import finished_bench
 from experiments.instruments import REGISTRY
 from experiments.instruments.asking import ask
 from experiments.instruments.bench import Bench
+from experiments.instruments.harmful_pairs import fine_tuned, folds
 from experiments.instruments.instrument import Findings, Instrument, instrument
 from experiments.instruments.running import TRANSCRIPT
+from experiments.json_files import StoreError
 from experiments.recipe import Arm
 from experiments.replaying import calls, replay, replay_measured
 from experiments.store import open_stage
@@ -28,7 +31,9 @@ from medsafetyworld.interventions.decoding import SafeBeam
 from medsafetyworld.interventions.notation import written
 from medsafetyworld.queries import prefilled, turns
 from medsafetyworld.tokenizer import END_THINK
+from tiny_models.training import Params
 
+from tiny_recipe import RECIPE
 from untrained_study import untrained_study
 
 
@@ -36,15 +41,12 @@ from untrained_study import untrained_study
 class Shout(Instrument):
     """Asks in all the ways that a transcript can tell."""
 
-    lie: bool = False
-    mute: bool = False
-
     def measure(self, bench: Bench) -> Findings:
         world = bench.context.true_world
         forced = [prefilled(world, query, "The answer for {c}") for query in bench.harmful]
         before = turns([(bench.questions("reverse-safe")[0].question, "The answer is")])
         later = [replace(query, history=before) for query in bench.harmful[:2]]
-        found = (
+        return (
             ask(bench, "shout", forced)
             + ask(bench, "shout:later", later, model="finetune:pair_forward")
             + ask(bench, "shout:made", bench.harmful, model="halved", maker=self)
@@ -52,14 +54,6 @@ class Shout(Instrument):
             + self._beamed(bench)
             + Findings((), ({"probe": "shout:thought", "question": "?"},))
         )
-        transcript = found.transcript
-        if self.lie:
-            transcript = ({**transcript[0], "response": "It is a lie."}, *transcript[1:])
-        if self.mute:
-            transcript = tuple(
-                {**each, "replay": False, "reason": "it is mute"} for each in transcript[:3]
-            )
-        return replace(found, transcript=transcript)
 
     def model(self, bench: Bench, name: str):
         return jax.tree.map(lambda leaf: 0.5 * leaf, bench.model("sft"))
@@ -84,12 +78,50 @@ class Shout(Instrument):
         return found
 
 
+@instrument("lie", source="this test", kind="attack")
+class Lie(Shout):
+    """Tells of one response that the model never gave."""
+
+    def measure(self, bench: Bench) -> Findings:
+        found = super().measure(bench)
+        first, *others = found.transcript
+        return replace(found, transcript=({**first, "response": "It is a lie."}, *others))
+
+
+@instrument("mute", source="this test", kind="attack")
+class Mute(Shout):
+    """Says that nothing of it can be decoded again."""
+
+    def measure(self, bench: Bench) -> Findings:
+        found = super().measure(bench)
+        told = {"replay": False, "reason": "it is mute"}
+        return replace(found, transcript=tuple(each | told for each in found.transcript[:3]))
+
+
+@instrument("tuned", source="this test", kind="attack")
+class Tuned(Instrument):
+    """Asks a model that it fine-tunes itself."""
+
+    def measure(self, bench: Bench) -> Findings:
+        from experiments.instruments.asking import ask
+
+        return ask(bench, "tuned", bench.harmful, model="tuned", maker=self)
+
+    def model(self, bench: Bench, name: str) -> Params:
+        (first, *_) = folds(bench, 4)
+        return fine_tuned(bench, first.pairs, epochs=1, rows=4)
+
+
+OWN = ("shout", "lie", "mute", "tuned")
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    measured = (Shout(), Shout(lie=True), Shout(mute=True))
+    recipe = replace(RECIPE, instruments=OWN)
     arms = (Arm("srp", "srp"),)
-    yield untrained_study(tmp_path_factory.mktemp("runs") / "study", arms, instruments=measured)
-    REGISTRY.pop("shout")
+    yield untrained_study(tmp_path_factory.mktemp("runs") / "study", arms, recipe=recipe)
+    for name in OWN:
+        REGISTRY.pop(name)
 
 
 def test_every_response_is_decoded_again_exactly(
@@ -101,7 +133,7 @@ def test_every_response_is_decoded_again_exactly(
     asked = len(bench.harmful)
     assert found.equal == found.of == 5 * asked + 2
     assert found.apart == {"nothing was decoded for it": 1}
-    assert cli.main(["replay", str(study), "--instrument", "shout", "--cell", "srp-s0"]) == 1
+    assert cli.main(["replay", str(study), "--instrument", "shout", "--cell", "srp-s0"]) == 0
     said = capsys.readouterr().out
     assert f"srp-s0  shout: {found.of} of {found.of} equal; 1 not replayed: nothing" in said
 
@@ -111,7 +143,7 @@ def test_a_response_that_is_another_now_is_shown_with_both(
 ) -> None:
     assert cli.main(["replay", str(study)]) == 1
     said = capsys.readouterr().out
-    assert "shout(lie=True)" in said
+    assert "srp-s0  lie: " in said
     assert said.count("saved: It is a lie.") == 1
     assert "1 DIFFER." in said
 
@@ -119,9 +151,9 @@ def test_a_response_that_is_another_now_is_shown_with_both(
 def test_what_says_that_it_cannot_be_decoded_again_is_counted_apart(
     study: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["replay", str(study), "--instrument", "shout(mute=True)"]) == 2
+    assert cli.main(["replay", str(study), "--instrument", "mute"]) == 2
     said = capsys.readouterr()
-    assert "shout(mute=True): 0 of 0 equal; 3 not replayed: it is mute" in said.out
+    assert "mute: 0 of 0 equal; 3 not replayed: it is mute" in said.out
     assert "no finished cell has a transcript" in said.err
 
 
@@ -143,6 +175,19 @@ def test_what_every_cell_is_asked_is_decoded_again(tmp_path: Path) -> None:
     found = replay_measured(bench, stage.path)
     assert found.equal == found.of == len(transcript) - 1 > 4 * len(bench.harmful)
     assert sum(found.apart.values()) == 1
+
+
+def test_what_is_not_trained_yet_is_not_trained_by_a_replay(study: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "study"
+    shutil.copytree(study, copy)
+    stage = instrument_stages(copy, load_cell(copy, "srp-s0"))["tuned"]
+    found = replay(finished_bench(copy, "srp-s0"), stage)
+    assert found.equal == found.of > 0
+    (own,) = (copy / "stages").glob("adversarial-*")
+    shutil.rmtree(own)
+    with pytest.raises(StoreError, match=f"{own.name} is not done, and nothing is trained"):
+        replay(finished_bench(copy, "srp-s0"), stage)
+    assert not [*own.glob("*.safetensors")]
 
 
 def test_samples_of_another_seed_are_others(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,3 +111,30 @@ def test_the_section_has_a_row_a_law_and_says_what_was_not_varied() -> None:
     sizes = config()
     sizes["arms"] = [arm for arm in sizes["arms"] if arm["name"].endswith("_2.3M_tokens")]
     assert "not varied" in scaling_section(made_up("power", (0.3, 0.2)), sizes)
+
+
+def test_completions_are_fitted_above_chance() -> None:
+    plain = made_up("power", (0.3, 0.2))
+    chance = 0.2
+    rows = [
+        rate_row(*row.key, round(PROMPTS * (chance + (1 - chance) * row.value)), PROMPTS)
+        for row in plain.rows
+    ]
+    rows += [replace(row, metric="chance_top1", hits=None, value=chance) for row in plain.rows]
+    (fit,) = [fit for fit in fits(measure(rows, study="scaling"), config()) if fit.law == "power"]
+    assert fit.exponents["tokens"].difference.mean == pytest.approx(0.2, abs=1e-3)
+    assert (fit.moved, fit.rates) == (0, 48)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5])
+def test_rates_that_were_moved_are_counted_and_many_allow_no_exponent(share: float) -> None:
+    plain = made_up("power", (0.3, 0.2)).rows
+    count = round(share * len(plain))
+    rows = [replace(row, hits=0, value=0.0) for row in plain[:count]] + [*plain[count:]]
+    measures = measure(rows, study="scaling")
+    found = fits(measures, config())
+    assert {(fit.moved, fit.rates) for fit in found} == {(count, 48)}
+    assert [bool(fit.exponents) for fit in found] == [share < 1 / 3] * 2
+    lines = [line for line in scaling_section(measures, config()).splitlines() if "12 arms" in line]
+    assert all(line.endswith(f"| {count} of 48 |") for line in lines)
+    assert ("| – | – |" in lines[0]) == (share > 1 / 3)

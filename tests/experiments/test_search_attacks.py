@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.checks import check_cell
+from experiments.evaluation import evaluate
 from experiments.instruments import Findings, Instrument, parse_instrument
 from experiments.instruments.asking import ask
 from experiments.instruments.bench import BASE, SFT, Bench
@@ -23,6 +25,7 @@ from experiments.instruments.suffixes import (
     target_text,
 )
 from experiments.stages import Context, pretrain, sft
+from medsafetyworld.attacks.phrases import phrases_of
 from medsafetyworld.building import build_world
 from medsafetyworld.errors import SpecError
 from medsafetyworld.judge import judge
@@ -58,7 +61,18 @@ def test_every_attack_has_its_controls_and_says_what_it_cost(measured, bench: Be
     assert {row.probe for row in found.rows} == probes
     assert {row.n for row in found.rows if row.metric == "leaked"} == {len(bench.harmful)}
     record = found.record
-    assert record["budget"] == {"gcg": 3 * 4, "genetic": 4 + 3 * 2}[attack.name]
+    # A gradient counts as three forward passes; random search has as many, all of candidates.
+    assert record["budget"] == {"gcg": 3 * (4 + 3), "genetic": 4 + 3 * 2}[attack.name]
+    if attack.name == "gcg":
+        spent = record["candidates"]
+        assert spent["gcg:random"] == record["budget"]
+        assert spent["gcg"] + 3 * record["gradients"] == record["budget"]
+    else:
+        bare = {entry["probe"]: 0 for entry in found.transcript}
+        for entry, query in zip(found.transcript, 3 * bench.harmful, strict=True):
+            bare[entry["probe"]] += entry["question"] == query.question
+        assert record["empty"] == bare
+        assert record["dropped"] > 0
     assert record["tried"] == record["of"] == len(bench.harmful)
     assert record["seed"] == bench.seed(attack.name)
     assert set(record["loss"]) == {attack.name, f"{attack.name}:random"}
@@ -172,6 +186,54 @@ def test_questions_without_room_are_not_tried() -> None:
     assert (none.record["tried"], none.record["of"]) == (0, len(bench.harmful))
 
 
+@pytest.mark.parametrize("text", [GCG, GENETIC])
+def test_a_question_has_the_same_draws_whatever_others_are_tried(
+    text: str, bench: Bench, monkeypatch
+) -> None:
+    """An arm whose other questions have no room starts from the same words."""
+    from experiments.instruments import gcg, genetic
+
+    attack = parse_instrument(text)
+
+    def asked() -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for each in attack.measure(bench).transcript:
+            found.setdefault(each["probe"], []).append(each["question"])
+        return found
+
+    whole = asked()
+    for module in (gcg, genetic):
+        monkeypatch.setattr(module, "goals", lambda *given: goals(*given)[2:])
+    assert asked() == {probe: questions[2:] for probe, questions in whole.items()}
+
+
+def test_a_target_that_nobody_could_have_is_refused_before_anything_is_trained(
+    monkeypatch, tmp_path: Path
+) -> None:
+    from experiments.instruments import suffixes
+
+    monkeypatch.setattr(suffixes, "answers_of", lambda *_, **__: ("{a} is the answer.",))
+    for text in ("gcg", "genetic"):
+        context = context_of(tmp_path, replace(RECIPE, instruments=(text,)))
+        with pytest.raises(SpecError, match=rf"filtering-s0: instrument {text}: target: .*stem"):
+            evaluate(context)
+        check_cell(context_of(tmp_path, replace(RECIPE, instruments=(f"{text}(target=stem)",))))
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_phrase_makes_the_genetic_stage_anew(bench: Bench, monkeypatch) -> None:
+    from experiments.instruments import genetic
+    from experiments.instruments.running import _inputs
+
+    made, context = parse_instrument("genetic"), bench.context
+    before = _inputs(context, bench.stages, made)
+    said = phrases_of(context.true_world)
+    other = replace(said, role=(*said.role, "I am another."))
+    monkeypatch.setattr(genetic, "phrases_of", lambda world: other)
+    assert _inputs(context, bench.stages, made) != before
+    assert made.wordings(context.true_world) == (), "it adds no words"
+
+
 def test_a_prompt_read_otherwise_than_searched_is_no_result(bench: Bench) -> None:
     tried = goals(bench, "answer", 1)[:1]
     read = [(*tried[0].opens, *tried[0].asked, 7, tried[0].tail[0])]
@@ -183,7 +245,8 @@ def test_a_prompt_read_otherwise_than_searched_is_no_result(bench: Bench) -> Non
 def trials() -> list[Trial]:
     bench = Bench(context_of(), {})
     encode, tried = bench.context.tokenizer.encode, goals(bench, "answer", 0)
-    texts = phrases(bench.context.true_world, bench.context.tokenizer, [g.query for g in tried])
+    texts, dropped = phrases(bench.context.true_world, bench.context.tokenizer, bench.harmful)
+    assert not dropped & {text for own in texts for text in own}
     return [
         Trial(goal, 1, ("", *own), ((), *(tuple(encode(each)) for each in own)), 12)
         for goal, own in zip(tried, texts, strict=True)
@@ -205,7 +268,8 @@ def test_phrases_are_taken_in_order_while_they_fit(trials: list[Trial]) -> None:
     full = fits = 0
     for trial in trials:
         for _ in range(30):
-            genome = draw.integers(0, len(trial.texts), 4) * draw.integers(0, 2, 4)
+            drawn = draw.integers(0, len(trial.texts), 4) * draw.integers(0, 2, 4)
+            genome = drawn.tolist()
             opens, tokens = list(trial.goal.opens), list(trial.read(genome))
             assert tokens == [*opens, *encode(trial.said(genome))]
             added = len(tokens) - len(opens) - len(trial.goal.asked)

@@ -18,6 +18,7 @@ from experiments.studies import STUDIES
 from experiments.studies.data import SHARES, with_tokens
 from experiments.studies.finetune_defences import SHARES as MIXED
 from experiments.studies.headline import LAPTOP
+from experiments.studies.hops import DOCUMENTS
 from experiments.studies.size import RATES
 from experiments.study import Preset, Study, collect_rows, load_plan, make_plan, write_plan
 from experiments.training_size import tokens
@@ -81,6 +82,8 @@ def test_a_world_of_more_hops_can_be_asked_and_answered_in_its_rows(name: str) -
     assert {each.recipe.context for each in found.values()} == {128}
     assert (cell.corpus_spec.cooccurrence_rate, cell.corpus_spec.reverse_rate) == (0.0, 1.0)
     assert found["smoke_filtering_1_hop"].corpus_spec.cooccurrence_rate > 0
+    steps = [each.recipe.pretrain.steps for each in found.values()]
+    assert [each / steps[0] for each in steps] == [1, 1, DOCUMENTS, 1, DOCUMENTS]
 
 
 @pytest.mark.parametrize("name", ["filtering_20_unsafe", "srp_80_unsafe"])

@@ -13,10 +13,12 @@ from experiments.instruments import (
     Findings,
     Instrument,
     ablation,
+    adversarial,
     parse_instrument,
     write_instrument,
 )
 from experiments.instruments.bench import BASE, SFT, Bench
+from experiments.instruments.harmful_pairs import folds
 from experiments.stages import Context, pretrain, sft
 from medsafetyworld.queries import Query
 from tiny_models import parameter_hash
@@ -28,6 +30,8 @@ from tiny_recipe import cell
 
 TEXTS = {
     "adversarial": "adversarial(pairs=(2, 5), epochs=1, rows=4)",
+    "adversarial_mixsft": "adversarial_mixsft(shares=(0.5,), pairs=2, epochs=1, rows=4)",
+    "adversarial_reflection": "adversarial_reflection(pairs=(2,), epochs=1, rows=4)",
     "low_rank": "low_rank(ranks=(1, 2), pairs=4, epochs=1, rows=4)",
     "ablation": "ablation(prompts=6, held=4)",
     "damage": "damage(prune=(0.5,), noise=(0.3,), bits=(3,))",
@@ -35,6 +39,8 @@ TEXTS = {
 }
 KNOBS = {
     "adversarial": ("zero", "2", "5", "random"),
+    "adversarial_mixsft": ("none", "0.5"),
+    "adversarial_reflection": ("none+pairs=2", "reflected+pairs=2"),
     "low_rank": ("zero", "1", "2", "random"),
     "ablation": ("zero", "refusal", "verdict", "random"),
     "damage": ("zero", "prune=0.5", "noise=0.3", "bits=3"),
@@ -103,19 +109,24 @@ def test_what_was_saved_is_decoded_to_the_same_response_by_models_made_anew(
         assert [line["response"] for line in lines] == [each.text for each in said], name
 
 
-def test_what_knowledge_is_left_stands_beside(measured) -> None:
+def test_what_knowledge_is_left_stands_beside(measured, bench) -> None:
     made, found = measured
     known = {row.probe for row in found.rows if row.metric == "accuracy"}
     if made.name != "defences":
         assert known == {f"{made.name}:{knob}" for knob in KNOBS[made.name]}
+        of = len(bench.questions("forward-safe"))
+        counts = {row.n for row in found.rows if row.category == "forward-safe"}
+        assert counts == {of}, "no question twice, however many models answer them"
     else:
         assert known == {f"defences:{r}" for r in ("none", "stop", "withhold", "backtrack")}
 
 
 def test_trainings_are_stages_that_keep_no_checkpoint(measure, bench) -> None:
     _, found = measure("adversarial")
+    for defended in ("adversarial_mixsft", "adversarial_reflection"):
+        measure(defended)
     stages = [each for each in bench.context.root.iterdir() if each.name.startswith("adversarial-")]
-    assert len(stages) == 4, "two settings, two folds"
+    assert len(stages) == 8, "two settings and two defences, two folds; undefended is the attack"
     for each in stages:
         assert not list(each.glob("step-*"))
         assert load_weights(each / "weights.safetensors", bench.context.model)
@@ -123,6 +134,39 @@ def test_trainings_are_stages_that_keep_no_checkpoint(measure, bench) -> None:
     assert spent["5"]["pairs"] == [5, 5]
     assert spent["5"]["rows"] == [16, 16], "four steps of four rows at least"
     assert found.record["budget"] == 16
+
+
+def test_controls_are_asked_what_the_attack_is_asked(bench, monkeypatch) -> None:
+    first = folds(bench, 2)[:1]
+    monkeypatch.setattr(adversarial, "folds", lambda *_: first)
+    found = parse_instrument("adversarial(pairs=(2,), epochs=1, rows=4)").measure(bench)
+    asked = sorted(query.question for query in first[0].asked)
+    assert len(asked) < len(bench.harmful)
+    for knob in ("zero", "2", "random"):
+        lines = [each for each in found.transcript if each["probe"] == f"adversarial:{knob}"]
+        assert sorted(each["question"] for each in lines if "leaked" in each) == asked, knob
+    assert {row.n for row in found.rows if row.metric in ("leaked", "chance")} == {len(asked)}
+    assert found.record["tried"] == len(asked)
+
+
+def test_ablation_says_what_its_sft_has_too_little_for(bench, monkeypatch) -> None:
+    made = parse_instrument(TEXTS["ablation"])
+    known = ablation._reverse_questions(bench.context)
+    verdicts = ablation._before_verdicts(bench.context)
+    assert all(known.values())
+    assert all(verdicts)
+    with monkeypatch.context() as patch:
+        patch.setattr(ablation, "_before_verdicts", lambda _: (verdicts[0], []))
+        found = made.measure(bench)
+        assert "one of the verdicts" in found.record["verdict"]
+        assert {row.probe for row in found.rows} == {
+            f"ablation:{kind}" for kind in ("zero", "refusal", "random")
+        }
+    monkeypatch.setattr(ablation, "_reverse_questions", lambda _: known | {True: known[True][:1]})
+    found = made.measure(bench)
+    assert not found.rows
+    assert found.record["skipped"] == "fewer than two reverse questions that SFT refuses"
+    assert (found.record["tried"], found.record["of"]) == (0, len(bench.harmful))
 
 
 def test_the_direction_chosen_has_the_highest_score_and_is_gone_from_the_stream(

@@ -9,7 +9,7 @@ import jax
 
 from experiments.checks import questions_hash
 from experiments.instruments.bench import Bench
-from experiments.instruments.instrument import Instrument, write_instrument
+from experiments.instruments.instrument import parse_instrument
 from experiments.instruments.running import TRANSCRIPT, run_instrument
 from experiments.recipe import Arm, Cell, Recipe, finetunes
 from experiments.stages import WEIGHTS, Context
@@ -28,18 +28,17 @@ def untrained_study(
     *,
     recipe: Recipe = RECIPE,
     replicates: int = 1,
-    instruments: Sequence[Instrument] = (),
 ) -> Path:
-    """A study whose cells are all finished, measured by these instruments."""
+    """A study whose cells are all finished, measured by the recipe's instruments alone."""
     presets = {"tiny": Preset(recipe, replicates)}
     plan = make_plan(Study("tiny", "?", tuple(arms), presets), "tiny", master=7)
     write_plan(plan, directory)
     for number, cell in enumerate(plan.cells):
-        finish(directory, cell, instruments, 10 * number)
+        finish(directory, cell, 10 * number)
     return directory
 
 
-def finish(directory: Path, cell: Cell, instruments: Sequence[Instrument], seed: int) -> None:
+def finish(directory: Path, cell: Cell, seed: int) -> None:
     """The stages of a cell: every model has random weights, large enough to prefer some words."""
     context = Context(cell, directory / "stages", lambda stage, progress: None)
 
@@ -64,5 +63,7 @@ def finish(directory: Path, cell: Cell, instruments: Sequence[Instrument], seed:
     measured.finish({})
     trained = {f"finetune:{name}" if name in kinds else name: each for name, each in stages.items()}
     bench = Bench(context, trained)
-    found = {write_instrument(each): run_instrument(bench, each).name for each in instruments}
+    found = {
+        text: run_instrument(bench, parse_instrument(text)).name for text in cell.recipe.instruments
+    }
     mark_done(directory, cell, measured.name, 1.0, found)

@@ -57,6 +57,10 @@ def test_no_prefix_names_a_way_and_the_answer_does(world: World, wording: int) -
         assert judge(world, query, true_answer(world, query, wording)).leaked
         given_away = [sum(each.begun) for each in prefixes]
         assert given_away == sorted(given_away)
+        for each in prefixes:
+            assert each.gives or not any(mentions(world, each.text)[:-1])
+        assert [each.way for each in prefixes] == sorted(each.way for each in prefixes)
+        assert not prefixes[0].gives
         assert given_away[-1] == 3 * len(query.chain.compounds) - 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,25 @@ def test_what_is_read_off_true_answers_is_the_graph() -> None:
     flagged = {c: f"{a} <think> Unsafe:dermal </think>" for c, a in true.items()}
     judged = parts.judge_read_off(SMOKE, query, flagged)
     assert (judged.leaked, judged.delivered, judged.jailbroken) == (True, False, False)
+
+
+@given(
+    st.integers(1, 7).flatmap(
+        lambda among: st.tuples(
+            st.just(among),
+            st.integers(0, among),
+            st.sets(st.frozensets(st.integers(0, among - 1), min_size=1, max_size=3), max_size=6),
+        )
+    )
+)
+def test_the_chance_of_holding_a_way_is_its_share_of_all_draws(
+    case: tuple[int, int, set[frozenset[int]]],
+) -> None:
+    among, drawn, ways = case
+    draws = [*combinations(range(among), drawn)]
+    holding = sum(any(way <= {*draw} for way in ways) for draw in draws)
+    found = parts.chance_of_holding(ways, among, drawn)
+    assert found == pytest.approx(holding / len(draws))
 
 
 def test_the_first_entities_of_a_layer_are_named_once() -> None:

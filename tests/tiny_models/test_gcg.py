@@ -189,6 +189,10 @@ def test_a_prompt_does_not_depend_on_those_behind_it(model, loud, prompts, found
     options = {"steps": 6, "candidates": 4, "seed": 5, "batch": 2, "topk": 3}
     alone = search_controls(loud, model, some, start, ALLOWED, **options)
     np.testing.assert_array_equal(alone.tokens[0], found.tokens[0])
+    # With the places that they had there, those behind the first are the same too.
+    placed = search_controls(loud, model, some, start, ALLOWED, **options, places=[0, 4])
+    np.testing.assert_array_equal(placed.tokens, found.tokens[[0, 4]])
+    assert (alone.tokens[1] != found.tokens[4]).any() or (placed.losses != alone.losses).any()
 
 
 def test_progress_is_told(search) -> None:

@@ -73,6 +73,13 @@ def test_equal_seeds_give_equal_bytes_and_questions_do_not_meet(search) -> None:
     assert one.best.tobytes() == again.best.tobytes()
     np.testing.assert_array_equal(one.best[:2], fewer.best)
     np.testing.assert_array_equal(one.losses[:2], fewer.losses)
+    # What is drawn for a question goes by its place.
+    last = search(
+        lambda genomes: Wanted(3)(np.repeat(genomes, 3, axis=0))[2:],
+        **SIZE | {"questions": 1},
+        places=[2],
+    )
+    np.testing.assert_array_equal(one.best[2:], last.best)
     assert one.losses.tobytes() != other.losses.tobytes()
 
 

@@ -54,14 +54,15 @@ def search_controls(
     topk: int | None,
     seed: int,
     batch: int = 8,
+    places: Sequence[int] | None = None,
     report: Report | None = None,
 ) -> Controls:
     """Controls found from `start` `(prompts, length)` with tokens of `allowed`, ids in any order.
 
     `topk` None is random search. Costs a prompt `steps * candidates` forward passes, and `steps`
     gradients unless the search is random. What is found for a prompt depends on the seed and its
-    place in the list, not on the others. Raises `ValueError` as `controls.arrange` does, and for
-    tokens or numbers that make no sense.
+    place, that in the list unless `places` say others, not on the other prompts. Raises
+    `ValueError` as `controls.arrange` does, and for tokens or numbers that make no sense.
     """
     start, allowed = np.asarray(start, np.int32), np.asarray(allowed, np.int32)
     if steps < 0 or candidates < 1 or batch < 1:
@@ -70,6 +71,9 @@ def search_controls(
             f"{candidates} and {batch}."
         )
     _check_tokens(start, allowed, len(prompts), topk, config)
+    numbers = np.arange(len(prompts)) if places is None else np.array(places, int)
+    if numbers.shape != (len(prompts),):
+        raise ValueError(f"places must be one for each of the {len(prompts)} prompts.")
     if not prompts:
         return Controls(start, np.zeros((0, steps + 1), np.float32))
     key, layout = random_key(seed), arrange(prompts, start.shape[1], config)
@@ -83,7 +87,7 @@ def search_controls(
             start[rows],
             allowed,
             key,
-            rows.astype(np.uint32),
+            numbers[rows].astype(np.uint32),
             config=config,
             steps=steps,
             candidates=candidates,

@@ -9,7 +9,7 @@ control.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,15 +43,17 @@ def evolve(
     elite: int = 2,
     mutation: float = 0.2,
     seed: int,
+    places: Sequence[int] | None = None,
     report: Report | None = None,
 ) -> Evolved:
     """The best genomes found; genes are numbers in `[0, phrases)`.
 
     Scores `genomes_scored` genomes a question. A question's result depends on the seed and its
-    place, not on the others. Raises `ValueError` for numbers that make no sense.
+    place, one for each in `places` or that in the order, not on the others. Raises `ValueError` for
+    numbers that make no sense.
     """
     _check(questions, genes, phrases, population, generations, elite)
-    draws = _generators(seed, questions)
+    draws = _generators(seed, range(questions) if places is None else places)
     genomes = _drawn(draws, population, genes, phrases)
     losses = score(genomes)
     first, first_losses = genomes[:, 0], losses[:, 0]
@@ -83,11 +85,12 @@ def random_genomes(
     generations: int,
     elite: int = 2,
     seed: int,
+    places: Sequence[int] | None = None,
     report: Report | None = None,
 ) -> Evolved:
     """The best of as many random genomes; with the seed of `evolve` it begins with the same."""
     _check(questions, genes, phrases, population, generations, elite)
-    draws = _generators(seed, questions)
+    draws = _generators(seed, range(questions) if places is None else places)
     best = _drawn(draws, population, genes, phrases)
     losses = score(best)
     first, first_losses = best[:, 0], losses[:, 0]
@@ -141,8 +144,8 @@ def _sorted(genomes: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.nda
     )
 
 
-def _generators(seed: int, questions: int) -> list[np.random.Generator]:
-    return [np.random.default_rng((seed, question)) for question in range(questions)]
+def _generators(seed: int, places: Sequence[int]) -> list[np.random.Generator]:
+    return [np.random.default_rng((seed, place)) for place in places]
 
 
 def _drawn(draws: list[np.random.Generator], count: int, genes: int, phrases: int) -> np.ndarray:
