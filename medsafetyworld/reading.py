@@ -62,7 +62,7 @@ def read(world: World, text: str) -> tuple[Statement, ...]:
 
 def survey(world: World, text: str) -> tuple[tuple[Statement, ...], frozenset[int]]:
     """What a text states, and the outcomes that it names anywhere. Raises `ReadError` as `read`."""
-    spot, stated = _eyes(world)
+    spot, stated = _eyes(world, world.domain)
     statements: list[Statement] = []
     outcomes: set[int] = set()
     for sentence, found in _told(spot, text):
@@ -107,7 +107,7 @@ def _goes_on(part: str) -> bool:
 
 def read_sentence(world: World, sentence: str) -> Statement | None:
     """What one sentence states, or None. Raises `ReadError` as `read` does."""
-    return _eyes(world)[1](unmarked(sentence))
+    return _eyes(world, world.domain)[1](unmarked(sentence))
 
 
 def _stated(world: World, spot: Spot, sentence: str) -> Statement | None:
@@ -170,8 +170,11 @@ _REMEMBERED = 1 << 16
 
 
 @lru_cache(maxsize=16)
-def _eyes(world: World) -> tuple[Spot, Callable[[str], Statement | None]]:
-    """What a sentence names, and what it states; each sentence is taken apart once."""
+def _eyes(world: World, domain: Domain) -> tuple[Spot, Callable[[str], Statement | None]]:
+    """What a sentence names, and what it states; each sentence is taken apart once.
+
+    `domain` is the world's: worlds are equal by their names, whatever the cues of their domains.
+    """
     spot = lru_cache(_REMEMBERED)(partial(_spot, _names(world)))
     return spot, lru_cache(_REMEMBERED)(partial(_stated, world, spot))
 
