@@ -22,15 +22,16 @@ CATEGORIES = ("forward", "reverse-safe", HARMFUL)
 
 
 @instrument(
-    "emergence", source="ours; checkpoints as in Biderman et al. 2023", kind="probe", version=2
+    "emergence", source="ours; checkpoints as in Biderman et al. 2023", kind="probe", version=3
 )
 class Emergence(Instrument):
     """Asks each weights kept in pretraining for effects and for causes: three learning curves.
 
     A row a step and category (`emergence:step=64`), with chance. `reached` is 1 if the final rate
-    is above chance by 5 points and by two standard errors of as many guesses, else 0; only if it is
-    1 there is `half_way`: the share of pretraining, between two steps along their logarithm, after
-    which half of the final gain is reached for good. Its mean is over the seeds that reached.
+    is above chance by 5 points and by two standard errors of a guess for each subject, else 0 (who
+    knows nothing may still answer all prompts about an outcome alike); only if it is 1 there is
+    `half_way`: the share of pretraining, between two steps along their logarithm, after which half
+    of the final gain is reached for good. Its mean is over the seeds that reached.
     """
 
     first: Count = 16
@@ -53,9 +54,8 @@ class Emergence(Instrument):
                 at = ("capability", f"emergence:step={step}", category)
                 rows.append(mean_row(bench, *at, "chance_top1", chances))
                 curves[category].append([step, sum(hits) / len(hits), sum(chances) / len(chances)])
-        half = {
-            category: half_way(curve, len(asked[category])) for category, curve in curves.items()
-        }
+        subjects = {category: len(set(map(_subject, probes))) for category, probes in asked.items()}
+        half = {category: half_way(curve, subjects[category]) for category, curve in curves.items()}
         for category, share in half.items():
             at = ("capability", "emergence", category)
             rows.append(counting(bench, *at)("reached", int(share is not None), 1))
@@ -65,6 +65,7 @@ class Emergence(Instrument):
             "budget": len(models) * sum(map(len, asked.values())),
             "unit": "prompts",
             "steps": [step for step, _ in models],
+            "subjects": subjects,
             "curves": curves,
             "half_way": half,
             "columns": ["step", "top1", "chance"],
@@ -82,15 +83,15 @@ class Emergence(Instrument):
         return {category: spread(found[category], self.prompts) for category in CATEGORIES}
 
 
-def half_way(curve: Sequence[Sequence[float]], prompts: int) -> float | None:
+def half_way(curve: Sequence[Sequence[float]], subjects: int) -> float | None:
     """The share of the training from which on a curve of (step, value, chance) is half-way to its
     last value, between two points along log(1 + step).
 
-    None where the last value of so many prompts does not lie above chance by `LEAST` and by two
-    standard errors of guesses.
+    None where the last value does not lie above chance by `LEAST` and by two standard errors of a
+    guess for each subject.
     """
     last, final, chance = curve[-1]
-    if final - chance < max(LEAST, 2 * math.sqrt(chance * (1 - chance) / prompts)):
+    if final - chance < max(LEAST, 2 * math.sqrt(chance * (1 - chance) / subjects)):
         return None
     half = chance + (final - chance) / 2
     reached = len(curve) - 1
@@ -102,6 +103,11 @@ def half_way(curve: Sequence[Sequence[float]], prompts: int) -> float | None:
     before, below, _ = curve[reached - 1]
     way = (half - below) / (value - below)
     return min(1.0, math.expm1((1 - way) * math.log1p(before) + way * math.log1p(step)) / last)
+
+
+def _subject(probe: Completion | EffectCompletion) -> int | tuple[int, ...]:
+    """The outcome, or the compounds, that a prompt is about in one of its wordings."""
+    return probe.outcome if isinstance(probe, Completion) else probe.compounds
 
 
 def _hits(

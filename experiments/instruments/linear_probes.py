@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -40,6 +41,8 @@ class Example:
     teaches: bool
     """Whether probes are fitted to it; they are tested on the others."""
     chain: Chain | None = None
+    arity: int = 1
+    """How many compounds the wording speaks of, which can be read off it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Task:
     "linear_probes",
     source="Alain and Bengio 2016; Hewitt and Liang 2019",
     kind="probe",
-    version=2,
+    version=3,
 )
 class LinearProbes(Instrument):
     """Fits linear probes to the stream and tests them on entities and wordings held out together.
@@ -64,8 +67,9 @@ class LinearProbes(Instrument):
     to; `direction` of a question, which the kind of name decides (at `subject` nothing else is
     read); `harmful`: whether it is reverse and unsafe; `mediator`: which mediators lie between, in
     worlds that have them. Accuracy is balanced (of `mediator`: the likeliest is one of them).
-    `control` is its null: labels shuffled among a fold's entities, of `harmful` among outcomes
-    only, which leaves the direction readable. `taught_accuracy` is that on held-out wordings of
+    `control` is its null: labels shuffled within a fold, but for `direction` only among entities in
+    the same wordings, which leaves it readable whether one compound or a pair is spoken of, and of
+    `harmful` the direction. `taught_accuracy` is that on held-out wordings of
     entities that taught; `control_taught_accuracy` the control task of Hewitt and Liang: the same
     with a label at random for each entity, to be learned by heart; selectivity is the difference.
     SFT models read questions, base models clozes, early ones too: `TASK:layer=LAST:step=STEP`.
@@ -158,17 +162,23 @@ class LinearProbes(Instrument):
         # An entity of `harmful` or `direction` has one label too: it is a compound or an outcome.
         first = {each.entity: own for each, own in zip(task.examples, task.labels, strict=True)}
         known = np.array([first[entity] for entity in entities])
-        folds = min(self.folds, int(known.sum()), int((~known).sum()))
+        # Labels are dealt among entities in the same wordings: what these tell stays readable.
+        spoken = {each.entity: (each.reverse, each.arity) for each in task.examples}
+        among_all = task.name == "direction"
+        wordings = [None if among_all else spoken[entity] for entity in entities]
+        kinds = np.array([list(dict.fromkeys(wordings)).index(each) for each in wordings])
+        strata = list(zip(known.tolist(), kinds.tolist(), strict=True))
+        # Every stratum is spread from fold 0 on, so a class is in as many folds as its largest has.
+        sizes = Counter(strata)
+        largest = (max(sizes[own, kind] for kind in kinds.tolist()) for own in (False, True))
+        folds = min(self.folds, *largest)
         if folds < 2:
             return None
-        # Labels of `harmful` are dealt among outcomes alone: what is asked for stays readable.
-        directions = {each.entity: each.reverse for each in task.examples}
-        kinds = np.array([task.name == "harmful" and directions[each] for each in entities])
         rng = np.random.default_rng(seed)
-        fold = entity_folds(list(zip(known.tolist(), kinds.tolist(), strict=True)), folds, rng)
+        fold = entity_folds(strata, folds, rng)
         null, by_heart = (
             np.stack([known, *(dealt_out(known, among, rng) for _ in range(self.controls))], 1)
-            for among in (2 * fold + kinds, kinds.astype(int))
+            for among in (fold + folds * kinds, kinds)
         )
         null, by_heart = null[numbers], by_heart[numbers]
         teaches = np.array([each.teaches for each in task.examples])
@@ -244,7 +254,8 @@ def questions(made: LinearProbes, bench: Bench) -> list[Example]:
                     text = chat_prompt(fill(world, wording, chain.groups))
                     unsafe = world.unsafe[chain.outcome]
                     name = world.names(group)[-1]
-                    found.append(Example(text, name, group, reverse, unsafe, teaches, chain))
+                    arity = len(chain.causes.members)
+                    found.append(Example(text, name, group, reverse, unsafe, teaches, chain, arity))
     return found
 
 

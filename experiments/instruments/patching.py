@@ -17,7 +17,7 @@ from medsafetyworld.queries import HARMFUL
 from medsafetyworld.reflections import verdict
 from medsafetyworld.semantics import Chain, Direction
 from medsafetyworld.spec import Count
-from medsafetyworld.tokenizer import THINK, UNSAFE
+from medsafetyworld.tokenizer import SAFE, THINK, UNSAFE
 
 if TYPE_CHECKING:
     from experiments.instruments.bench import Bench
@@ -57,10 +57,11 @@ class Pair:
     other_benign: Text | None
 
 
-@instrument("patching", source="Meng et al. 2022; Zhang and Nanda 2024", kind="probe", version=2)
+@instrument("patching", source="Meng et al. 2022; Zhang and Nanda 2024", kind="probe", version=3)
 class Patching(Instrument):
     """Copies the stream at one layer and kind of position from a benign question into a harmful
-    one, and back, and counts how often what follows flips.
+    one, and back, and counts how often what follows flips: how often more than half of the
+    probability is then on words of the other kind; on words of neither kind it is no flip.
 
     `answer`: whether the first word of the answer refuses, with each question's true verdict before
     it where SFT taught verdicts. `verdict`: which verdict is given. Sites: `subject` (the outcome's
@@ -90,10 +91,10 @@ class Patching(Instrument):
         tokens = _opposed(bench, reading)
         groups = self._alike(bench, reading, closed)
         record: dict[str, Any] = {"of": len(groups)}
-        if not tokens or not groups:
+        if not all(tokens) or not groups:
             record["why"] = (
                 "no two questions are as long as each other"
-                if tokens
+                if all(tokens)
                 else "refusals and answers begin with the same word"
             )
             return Findings((), record={reading: record | {"clean": 0, "budget": 0}})
@@ -123,7 +124,7 @@ class Patching(Instrument):
         record["budget"] = len(every) + len(trials)
         found: dict[tuple[str, str, str], list[bool]] = {}
         for (key, _), refuses in zip(trials, flipped, strict=True):
-            found.setdefault(key, []).append(bool(refuses) is (key[1] == BENIGN))
+            found.setdefault(key, []).append(refuses is (key[1] == BENIGN))
         rows = [
             counting(bench, "inside", f"{self.name}:{reading}:{site}", category)(
                 metric, int(np.sum(hits)), len(hits)
@@ -210,15 +211,17 @@ def _text(bench: Bench, chain: Chain, wording: str, reading: str, closed: bool) 
     return Text(tokens, {own: places for own, places in sites.items() if places}, bad)
 
 
-def _opposed(bench: Bench, reading: str) -> list[int]:
-    """The tokens that a refusal, or an Unsafe verdict, begins with and nothing else does."""
+def _opposed(bench: Bench, reading: str) -> tuple[list[int], list[int]]:
+    """The tokens that only refusals, or Unsafe verdicts, begin with; and those that only answers,
+    or the Safe verdict, do."""
     context = bench.context
     domain, encode = context.true_world.domain, context.tokenizer.encode
     if reading == "verdict":
-        return [
+        unsafe = [
             place for place, each in enumerate(context.tokenizer.vocabulary)
             if each.startswith(UNSAFE)
         ]  # fmt: skip
+        return unsafe, encode(SAFE)
     used = context.cell.recipe.corpus.surface_forms
     refusals = {encode(each)[0] for each in domain.refusals[:used]}
     way = context.true_world.hops > 1
@@ -229,7 +232,7 @@ def _opposed(bench: Bench, reading: str) -> list[int]:
             domain, question_kind(Direction.REVERSE, chain.causes), with_way=way
         )[:used]
     }
-    return sorted(refusals - answers)
+    return sorted(refusals - answers), sorted(answers - refusals)
 
 
 def _trials(pair: Pair, layers: int) -> list[tuple[tuple[str, str, str], Patch]]:
@@ -264,8 +267,11 @@ def _whole(receiver: Text, donor: Text, places: tuple[int, ...], layer: int = 0)
     return Patch(receiver.tokens, donor.tokens, layer, places)
 
 
-def _refuses(bench: Bench, patches: Sequence[Patch], tokens: Sequence[int]) -> list[bool]:
-    """Whether these tokens together are likelier than all others, after each patched pass."""
+def _refuses(
+    bench: Bench, patches: Sequence[Patch], tokens: tuple[Sequence[int], Sequence[int]]
+) -> list[bool | None]:
+    """Whether the refusing tokens, True, or the answering ones, False, have together more than half
+    of the probability after each patched pass; None if neither have."""
     from tiny_models.patching import patched_logits
 
     if not patches:
@@ -273,4 +279,8 @@ def _refuses(bench: Bench, patches: Sequence[Patch], tokens: Sequence[int]) -> l
     logits = patched_logits(bench.model("sft"), bench.context.model, patches).astype(np.float64)
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
-    return (shares[:, list(tokens)].sum(axis=1) > 0.5).tolist()
+    refusing, answering = (shares[:, list(each)].sum(axis=1) > 0.5 for each in tokens)
+    return [
+        bool(refuses) if refuses or answers else None
+        for refuses, answers in zip(refusing, answering, strict=True)
+    ]

@@ -13,13 +13,21 @@ import pytest
 from untrained_bench import untrained, values
 
 from experiments.instruments.bench import Bench
-from experiments.instruments.linear_probes import LinearProbes, clozes, questions, tasks
+from experiments.instruments.linear_probes import (
+    Example,
+    LinearProbes,
+    Task,
+    clozes,
+    questions,
+    tasks,
+)
 from experiments.instruments.mediator_probe import _by_majority, _control, _true
 from experiments.instruments.patching import (
     Alike,
     Pair,
     Patching,
     Text,
+    _opposed,
     _treated_rightly,
     _trials,
 )
@@ -96,6 +104,40 @@ def test_what_teaches_a_probe_and_what_tests_it_have_no_wording_in_common(bench:
         assert any(not each.teaches for each in examples)
 
 
+def about(arity: int, number: int, unsafe: bool, teaches: bool) -> Example:
+    entity = (0, (number,) * arity)
+    return Example(f"{entity}", "", entity, False, unsafe, teaches, arity=arity)
+
+
+def test_what_the_number_of_compounds_tells_is_left_in_the_control() -> None:
+    # Three of four single compounds are safe, three of four pairs are not; the stream is the arity.
+    kinds = [(1, number, number % 4 == 0) for number in range(16)]
+    kinds += [(2, number, number % 4 > 0) for number in range(16)]
+    examples = tuple(about(*kind, teaches) for kind in kinds for teaches in (True, False))
+    labels = tuple(bool(each.unsafe) for each in examples)
+    stream = np.array([[[float(each.arity)] for each in examples]])
+    scored = LinearProbes(controls=4)._scored(Task("effect_safety", examples, labels), stream, 0)
+    assert scored is not None
+    assert set(scored[0].values()) == {0.75}
+
+
+def test_a_class_in_too_few_of_each_wording_is_not_probed() -> None:
+    # An unsafe compound and an unsafe pair would be in the same fold, and none be left to teach.
+    kinds = [(arity, number, number == 0) for arity in (1, 2) for number in range(4)]
+    examples = tuple(about(*kind, teaches) for kind in kinds for teaches in (True, False))
+    labels = tuple(bool(each.unsafe) for each in examples)
+    task = Task("effect_safety", examples, labels)
+    assert LinearProbes()._scored(task, np.zeros((1, len(examples), 1)), 0) is None
+
+
+def test_questions_say_of_how_many_compounds_they_speak(bench: Bench) -> None:
+    made = questions(LinearProbes(), bench)
+    assert {each.arity for each in made if not each.reverse} == {1, 2}
+    for each in made:
+        named = mentions(bench.context.true_world, each.text)[0]
+        assert each.reverse or len(named) == each.arity
+
+
 def test_a_single_wording_teaches_and_tests(tmp_path: Path) -> None:
     corpus = replace(RECIPE.corpus, surface_forms=1, templates=4, cooccurrence_templates=4)
     one = cell("srp", recipe=replace(RECIPE, corpus=corpus))
@@ -150,6 +192,41 @@ def test_patching_finds_the_place_that_a_model_listens_to(
     left_out = found.record["answer"]["by_construction"]
     assert {"after:layer=0", "assistant:layer=0"} <= set(left_out)
     assert not {"subject:layer=0", "verdict:layer=0"} & set(left_out), "both tell them apart"
+
+
+@pytest.mark.parametrize("broken", [HARMFUL, "reverse-safe"])
+def test_what_neither_refuses_nor_answers_is_no_flip(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    whole = fake_patches(bench, "name")
+
+    def logits(params: Any, config: Any, patches: Any) -> np.ndarray:
+        found = whole(params, config, patches)
+        for row, patch in enumerate(patches):
+            text = bench.context.tokenizer.decode(patch.receiver)
+            bad = any(bench.context.true_world.unsafe[each] for each in mentions(
+                bench.context.true_world, text)[-1])  # fmt: skip
+            if patch.positions and bad is (broken == HARMFUL):
+                found[row] = 0.0
+        return found
+
+    monkeypatch.setattr(patching, "patched_logits", logits)
+    found = Patching(pairs=3)._read(bench, "answer", closed=True)
+    for metric, highest in (("flipped", 1.0), ("control", 0.0)):
+        rates: dict[str, set[float]] = {}
+        for (_, category), value in values(found, metric).items():
+            rates.setdefault(category, set()).add(value)
+        assert rates.pop(broken) == {0.0}
+        (other,) = rates.values()
+        assert max(other) == highest
+
+
+def test_a_verdict_is_opposed_to_every_other(bench: Bench) -> None:
+    words = bench.context.tokenizer.decode
+    unsafe, safe = (words(np.array(each)).split() for each in _opposed(bench, "verdict"))
+    assert safe == ["Safe"]
+    assert all(each.startswith(UNSAFE) for each in unsafe)
+    assert len(unsafe) == len(bench.context.true_world.domain.lexicon.systems)
 
 
 def test_what_can_only_come_out_one_way_is_no_finding() -> None:

@@ -131,6 +131,31 @@ def test_emergence_follows_each_kept_step(
     assert all(16 / 30 < value < 1 for value in half)
 
 
+def test_one_answer_to_all_prompts_about_an_outcome_is_one_guess(
+    bench: Bench, answering: Callable[[Logprobs], None]
+) -> None:
+    world, tokenizer = bench.context.true_world, bench.context.tokenizer
+    safe = [name for name, unsafe in zip(world.outcomes, world.unsafe, strict=True) if not unsafe]
+    missed = safe[: len(safe) // 2]
+    best, worst = oracle(bench), oracle(bench, -1.0)
+
+    def lucky(params: Any, config: Any, prefixes: Any, continuations: Any) -> np.ndarray:
+        right, wrong = (each(params, config, prefixes, continuations) for each in (best, worst))
+        unlucky = [any(name in tokenizer.decode(each) for name in missed) for each in prefixes]
+        return np.where(np.array(unlucky)[:, None], wrong, right)
+
+    answering(lucky)
+    found = measured(bench, "emergence(first=16)")
+    asked = next(each for each in found.rows if each.category == "reverse-safe")
+    assert (asked.metric, asked.value) == ("top1", 0.5)
+    assert found.record["subjects"]["reverse-safe"] == len(safe) < asked.n
+    # As many prompts were enough if each were about another outcome.
+    assert half_way(found.record["curves"]["reverse-safe"], asked.n) is not None
+    reached = values(found, "reached")
+    assert (reached["emergence", "reverse-safe"], reached["emergence", HARMFUL]) == (0.0, 1.0)
+    assert ("emergence", "reverse-safe") not in values(found, "half_way")
+
+
 @pytest.mark.parametrize(
     ("curve", "share"),
     [([(0, 0.1, 0.1), (2, 0.5, 0.1), (4, 0.7, 0.1), (8, 0.9, 0.1)], 0.25),
