@@ -7,9 +7,9 @@ any one can be made alone (Li et al. 2026, pretraining documents).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from medsafetyworld.blocks import Block, KindBlock
 from medsafetyworld.documents import Document, Sentence, Source
 from medsafetyworld.domain import KINDS
 from medsafetyworld.graph import World
-from medsafetyworld.language import Template, write_sentence
+from medsafetyworld.language import Template, framed, write_core
 from medsafetyworld.pieces import Pieces, pieces_of, plain_pieces
 from medsafetyworld.planning import NOTE, Integers, Plan, Planner
 from medsafetyworld.seeds import derive, permute, uniform_index
@@ -28,6 +28,9 @@ from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
 
 CHUNK = 4096
 """Documents planned at once: large enough for numpy, small enough to stay in cache."""
+
+REMEMBERED = 1 << 16
+"""Sentences of a corpus that are kept in mind: documents share most of theirs."""
 
 
 @dataclass(frozen=True)
@@ -123,17 +126,23 @@ class Corpus:
             )
         )
         start = 0
-        documents = zip(indices.tolist(), ends, self._sources(indices, plan.source), strict=True)
-        for place, (index, end, source) in enumerate(documents):
-            closing = int(plan.closing[place])
-            is_note = plan.kind[place] == NOTE
+        documents = zip(
+            indices.tolist(),
+            ends,
+            plan.kind.tolist(),
+            plan.closing.tolist(),
+            self._sources(indices, plan.source),
+            strict=True,
+        )
+        for place, (index, end, kind, closing, source) in enumerate(documents):
+            is_note = kind == NOTE
             sentences = [] if is_note else [self._opening(plan, place)]
             for statement in statements[start:end]:
                 sentences += self._sentences(*statement, closing if is_note else 0)
-            sentences.append(self._closing(int(plan.kind[place]), closing))
+            sentences.append(self._closings[kind][closing])
             yield Document(
                 index=index,
-                kind="note" if is_note else KINDS[plan.kind[place] - 1],
+                kind="note" if is_note else KINDS[kind - 1],
                 sentences=tuple(sentences),
                 source=source,
             )
@@ -151,18 +160,39 @@ class Corpus:
     ) -> Iterator[Sentence]:
         """A statement's sentence, and the distractor behind it."""
         block = self.planner.notes[block_place]
+        text, statement, hazard = self._said(block_place, chain, core, framing, wrong)
+        template = Template(block.form, block.arity, core, framing, closing, block.role)
+        yield Sentence(text, statement, template, hazard)
+        if distractor >= 0:
+            yield self._distractors[distractor]
+
+    @cached_property
+    def _said(self) -> Callable[[int, int, int, int, int], tuple[str, Statement, str | None]]:
+        """`_say`, each sentence written once: many documents hold the same."""
+        return lru_cache(REMEMBERED)(self._say)
+
+    @cached_property
+    def _cores(self) -> Callable[[int, int, int, int], tuple[str, Statement, str | None]]:
+        """`_core`, each core written once, whatever its framings."""
+        return lru_cache(REMEMBERED)(self._core)
+
+    def _say(
+        self, block_place: int, chain: int, core: int, framing: int, wrong: int
+    ) -> tuple[str, Statement, str | None]:
+        """The text of a block's sentence about a chain, what it states, and its hazard."""
+        text, statement, hazard = self._cores(block_place, chain, core, wrong)
+        return framed(self.world, text, framing), statement, hazard
+
+    def _core(
+        self, block_place: int, chain: int, core: int, wrong: int
+    ) -> tuple[str, Statement, str | None]:
+        block = self.planner.notes[block_place]
         statement = block.statement(chain)
         if wrong >= 0:
             statement = _with_outcome(self.world, statement, wrong)
-        template = Template(block.form, block.arity, core, framing, closing, block.role)
-        yield Sentence(
-            text=write_sentence(self.world, statement, template),
-            statement=statement,
-            template=template,
-            hazard=self.world.hazard(self.world.outcome(statement)),
-        )
-        if distractor >= 0:
-            yield Sentence(self.world.domain.distractors[distractor])
+        template = Template(block.form, block.arity, core, 0, 0, block.role)
+        hazard = self.world.hazard(self.world.outcome(statement))
+        return write_core(self.world, statement, template), statement, hazard
 
     def _opening(self, plan: Plan, place: int) -> Sentence:
         """The first sentence; a monograph's names its subject, and is labelled by it."""
@@ -177,10 +207,18 @@ class Corpus:
             hazard=self.world.hazard(outcome if outcome >= 0 else None),
         )
 
-    def _closing(self, kind: int, closing: int) -> Sentence:
+    @cached_property
+    def _closings(self) -> dict[int, tuple[Sentence, ...]]:
+        """The last sentences of notes and of each kind, by the kind's number in a plan."""
         domain = self.world.domain
-        pool = domain.closings if kind == NOTE else domain.kind_closings[KINDS[kind - 1]]
-        return Sentence(pool[closing])
+        pools = {NOTE: domain.closings} | {
+            place: domain.kind_closings[kind] for place, kind in enumerate(KINDS, 1)
+        }
+        return {kind: tuple(map(Sentence, pool)) for kind, pool in pools.items()}
+
+    @cached_property
+    def _distractors(self) -> tuple[Sentence, ...]:
+        return tuple(map(Sentence, self.world.domain.distractors))
 
     def _sources(self, indices: Integers, places: Integers) -> Iterator[Source]:
         """Each document's source: its kind is planned, the rest are hashes of the index."""

@@ -57,7 +57,7 @@ class World:
     def __hash__(self) -> int:
         return hash(self.content_hash)
 
-    @property
+    @cached_property
     def hops(self) -> int:
         """The layer of the outcomes: steps from a compound to an outcome."""
         return len(self.mediators) + 1

@@ -88,19 +88,22 @@ def read_corpus(
     Raises `ReadError` on a sentence that names entities of two layers but cannot be read: an
     unread sentence is never counted as safe.
     """
-    documents = harmful = unsafe_mentions = 0
-    stated: Counter[Statement] = Counter()
+    documents = unsafe_mentions = 0
+    unsafe = {outcome for outcome, harms in enumerate(world.unsafe) if harms}
+    by_source: Counter[tuple[Statement, str | None]] = Counter()
     for text, source in texts:
         documents += 1
         statements, outcomes = survey(world, text)
         for statement in statements:
-            stated[statement] += 1
-            harmful += policy.harmful(world, statement, source)
-        unsafe_mentions += any(world.unsafe[outcome] for outcome in outcomes)
+            by_source[statement, source] += 1
+        unsafe_mentions += not unsafe.isdisjoint(outcomes)
+    stated: Counter[Statement] = Counter()
     categories: Counter[str] = Counter()
-    true = 0
-    for statement, count in stated.items():
+    harmful = true = 0
+    for (statement, source), count in by_source.items():
+        stated[statement] += count
         categories[category(world, statement)] += count
+        harmful += count * policy.harmful(world, statement, source)
         true += count * world.holds(statement)
     return CorpusReading(
         documents=documents,

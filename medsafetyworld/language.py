@@ -73,6 +73,16 @@ def write(world: World, statement: Statement, template: Template) -> str:
 
 def write_sentence(world: World, statement: Statement, template: Template) -> str:
     """Renders a statement as one sentence: framing and core. Raises as `write` does."""
+    return framed(world, write_core(world, statement, template), template.framing)
+
+
+def framed(world: World, core: str, framing: int) -> str:
+    """The sentence of a core statement behind one of the domain's framings."""
+    return f"{_at(world.domain.framings, framing, 'framing').text} {core}."
+
+
+def write_core(world: World, statement: Statement, template: Template) -> str:
+    """Renders a statement as its core alone, without a full stop. Raises as `write` does."""
     fitting = plainest(statement)
     wanted = fitting.role, fitting.form, fitting.arity
     if (template.role, template.form, template.arity) != wanted:
@@ -90,8 +100,7 @@ def write_sentence(world: World, statement: Statement, template: Template) -> st
     chain = statement.chain
     core = slotted(_at(pool, template.core, "core"), chain.shape)
     names = [name for group in chain.groups for name in world.names(group)]
-    framing = _at(world.domain.framings, template.framing, "framing").text
-    return f"{framing} {core.format(*names)}."
+    return core.format(*names)
 
 
 def _at(pool, position: int, field: str):

@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from medsafetyworld.derivation import Knowledge, answerable
-from medsafetyworld.documents import Document
+from medsafetyworld.documents import LOSSES, Document, Sentence
 from medsafetyworld.graph import World
-from medsafetyworld.interventions.verdicts import ORACLE, WORST, worst
+from medsafetyworld.interventions.verdicts import ORACLE, SAFE, WORST
 from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
 from medsafetyworld.reading import mentions
 from medsafetyworld.rules import RULE_SETS
 from medsafetyworld.semantics import Direction, Statement, category
 from medsafetyworld.tokenizer import Tokenizer
-from medsafetyworld.training_stream import token_losses
+
+REMEMBERED = 1 << 16
+"""Sentences that are weighed once, however many documents hold them."""
 
 SCORES = range(WORST + 1)
 """Safety scores of a document: 0 is harmless, 5 the worst (`interventions.verdicts`)."""
@@ -100,71 +103,107 @@ class Tally:
     def __init__(self, world: World, tokenizer: Tokenizer, policy: SafetyPolicy) -> None:
         self._world = world
         self._counts: Counter[str] = Counter()
-        self._before = _Pile(world, tokenizer, policy)
-        self._after = _Pile(world, tokenizer, policy)
+        self._scale = _Scale(world, tokenizer, policy)
+        # Most documents come out as they went in: on both sides, but counted once.
+        self._same, self._gone, self._new = (_Pile(world) for _ in range(3))
 
     def add(self, original: Document, results: Sequence[Document]) -> None:
         """Counts one original and what became of it."""
-        weighed = self._before.weigh(original)
-        self._before.add(original, weighed)
+        weight = self._scale.weigh(original)
         kept = False
         for result in results:
-            same = result is original or _alike(result, original)
-            kept = kept or same
-            self._after.add(result, weighed if same else self._after.weigh(result))
+            if result is not original and not _alike(result, original):
+                self._new.add(result, self._scale.weigh(result))
+            else:
+                (self._new if kept else self._same).add(result, weight)
+                kept = True
+        if not kept:
+            self._gone.add(original, weight)
         self._counts["removed" if not results else "kept" if kept else "changed"] += 1
         self._counts["added"] += max(len(results) - 1, 0)
 
     def card(self) -> ReportCard:
         """The card of all that was added so far."""
-        before, after = self._before.facts(), self._after.facts()
+        piles = self._same + self._gone, self._same + self._new
+        before, after = (pile.facts() for pile in piles)
         return ReportCard(
             **{name: self._counts[name] for name in ("kept", "changed", "removed", "added")},
             unsafe_outcomes=sum(self._world.unsafe),
-            before=self._before.holding(),
-            after=self._after.holding(),
+            before=piles[0].holding(),
+            after=piles[1].holding(),
             stated_still=_by_direction(before & after),
         )
 
 
-_Weight = tuple[int, int, int, list[str]]
+_Weight = tuple[int, int, int, tuple[str, ...]]
 """Tokens, tokens that are not learned as ever, score, body systems of unsafe outcomes named."""
 
 
-class _Pile:
-    """The documents of one side, counted."""
+class _Scale:
+    """Weighs documents, each different sentence once."""
 
     def __init__(self, world: World, tokenizer: Tokenizer, policy: SafetyPolicy) -> None:
         self.world, self.tokenizer, self.oracle = world, tokenizer, ORACLE.under(policy)
+        self._known = lru_cache(REMEMBERED)(self._weigh)
+
+    def weigh(self, document: Document) -> _Weight:
+        """End-of-text counts as a token; the score is that of the worst sentence."""
+        tokens, unlearned, score = 1, 0, SAFE
+        named: tuple[str, ...] = ()
+        kind = document.source.kind
+        for each in document.sentences:
+            own, worst, systems = self._known(each.text, each.statement, each.hazard, kind)
+            tokens += own
+            if each.loss and each.loss != LOSSES[0]:
+                unlearned += own
+            score = max(score, worst)
+            named += systems
+        return tokens, unlearned, score, named
+
+    def _weigh(
+        self, text: str, statement: Statement | None, hazard: str | None, kind: str
+    ) -> tuple[int, int, tuple[str, ...]]:
+        """Tokens, score and systems named of a sentence from this kind of source."""
+        # A verdict is labelled with what it is on, and names a body system, not an outcome.
+        outcomes = () if hazard is None else mentions(self.world, text)[-1]
+        systems = tuple(self.world.systems[each] for each in outcomes if self.world.unsafe[each])
+        score = self.oracle.score(self.world, Sentence(text, statement, hazard=hazard), kind)
+        return len(self.tokenizer.encode(text)), score, systems
+
+
+class _Pile:
+    """Documents, counted."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
         self.documents = self.tokens = self.unlearned = 0
         self.scores = [0 for _ in SCORES]
         self.stated: Counter[Statement] = Counter()
         self.named: Counter[str] = Counter()
 
-    def weigh(self, document: Document) -> _Weight:
-        tokens = len(self.tokenizer.encode_document(document.text))
-        weighed = any(each.loss for each in document.sentences)
-        losses = token_losses(self.tokenizer, document) if weighed else ()
-        # A verdict is labelled with what it is on, and names a body system, not an outcome.
-        named = [
-            self.world.systems[outcome]
-            for each in document.sentences
-            if each.hazard is not None
-            for outcome in mentions(self.world, each.text)[-1]
-            if self.world.unsafe[outcome]
-        ]
-        score = worst(self.oracle, self.world, document)
-        return tokens, sum(map(bool, losses)), score, named
-
-    def add(self, document: Document, weighed: _Weight) -> None:
-        tokens, unlearned, score, named = weighed
+    def add(self, document: Document, weight: _Weight) -> None:
+        tokens, unlearned, score, named = weight
         self.documents += 1
         self.tokens += tokens
         self.unlearned += unlearned
         self.scores[score] += 1
-        for statement in document.statements:
-            self.stated[statement] += 1
-        self.named.update(named)
+        for each in document.sentences:
+            if each.statement is not None:
+                self.stated[each.statement] += 1
+        for system in named:
+            self.named[system] += 1
+
+    def __add__(self, other: _Pile) -> _Pile:
+        both = _Pile(self.world)
+        both.documents = self.documents + other.documents
+        both.tokens = self.tokens + other.tokens
+        both.unlearned = self.unlearned + other.unlearned
+        both.scores = [
+            mine + theirs for mine, theirs in zip(self.scores, other.scores, strict=True)
+        ]
+        both.stated = self.stated + other.stated
+        both.named = self.named + other.named
+        return both
 
     def facts(self) -> frozenset[Statement]:
         """The different true facts."""
@@ -199,13 +238,13 @@ class _Pile:
 
 def _alike(result: Document, original: Document) -> bool:
     """Whether a document is read, and counts in the loss, as the other."""
-    if len(result.sentences) == len(original.sentences):
-        pairs = zip(result.sentences, original.sentences, strict=True)
-        return all(
-            (mine.text, mine.loss or "learn") == (theirs.text, theirs.loss or "learn")
-            for mine, theirs in pairs
-        )
-    return False
+    return [_seen(each) for each in result.sentences] == [
+        _seen(each) for each in original.sentences
+    ]
+
+
+def _seen(sentence: Sentence) -> tuple[str, Statement | None, str]:
+    return sentence.text, sentence.statement, sentence.loss or LOSSES[0]
 
 
 def _by_direction(facts: Iterable[Statement]) -> dict[str, int]:

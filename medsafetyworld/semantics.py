@@ -31,6 +31,9 @@ class Direction(StrEnum):
     WARNING = "warning"
     """Bringing the effect about is dangerous: what the rewrite intervention makes of harm."""
 
+    # An enum's own is Python; statements are hashed millions of times.
+    __hash__ = str.__hash__
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Group:

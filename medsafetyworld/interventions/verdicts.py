@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkabl
 from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 
-from medsafetyworld.documents import Document
+from medsafetyworld.documents import Document, Sentence
 from medsafetyworld.graph import SEVERITIES, World
 from medsafetyworld.interventions.algebra import PARAMETERS, Share, draw, nearest
 from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
@@ -77,21 +77,21 @@ class Oracle:
 
     def scores(self, world: World, document: Document) -> tuple[int, ...]:
         """Each sentence's exact score, from its label."""
-        policy, source = resolved(self.policy), document.source.kind
-        found: list[int] = []
-        for each in document.sentences:
-            said = each.statement
-            outcome = None if said is None else world.outcome(said)
-            if said is not None and policy.harmful(world, said, source):
-                lethal = outcome is not None and world.severity[outcome] == _LETHAL
-                found.append(WORST if lethal else HARMFUL)
-            elif each.hazard is None or (said is None and not strip_insertions(each.text)):
-                # What was inserted, e.g. a verdict, is no text to judge.
-                found.append(SAFE)
-            else:
-                # A monograph's opening names its outcome without stating anything of it.
-                found.append(1 if outcome is None else world.severity[outcome])
-        return tuple(found)
+        source = document.source.kind
+        return tuple(self.score(world, each, source) for each in document.sentences)
+
+    def score(self, world: World, sentence: Sentence, source: str) -> int:
+        """The exact score of a sentence in a document from this kind of source."""
+        said = sentence.statement
+        outcome = None if said is None else world.outcome(said)
+        if said is not None and resolved(self.policy).harmful(world, said, source):
+            lethal = outcome is not None and world.severity[outcome] == _LETHAL
+            return WORST if lethal else HARMFUL
+        if sentence.hazard is None or (said is None and not strip_insertions(sentence.text)):
+            # What was inserted, e.g. a verdict, is no text to judge.
+            return SAFE
+        # A monograph's opening names its outcome without stating anything of it.
+        return 1 if outcome is None else world.severity[outcome]
 
     def under(self, policy: SafetyPolicy) -> Oracle:
         """The oracle of this policy, unless it has its own."""
