@@ -1,4 +1,4 @@
-"""Attacks, defences and probes: each is one file, and registers itself.
+"""Attacks, defences and probes: every module here is loaded, and registers what it has.
 
 `parse_instrument("gcg(steps=50)")` gives one, `instrument.measure(bench)` its findings.
 """
@@ -17,21 +17,11 @@ from experiments.instruments.instrument import (
     write_instrument,
 )
 
-_FRAME = {
-    "instrument",
-    "bench",
-    "asking",
-    "running",
-    "suffixes",
-    "benign",
-    "harmful_pairs",
-    "parts",
-    "reading_off",
-    "rewinding",
-}
+WITH_JAX = frozenset({"asking", "bench", "parts", "reading_off", "running"})
+"""Modules that load jax, which reading a plan must not; none of them registers an instrument."""
 
 for _module in iter_modules(__path__):
-    if _module.name not in _FRAME:
+    if _module.name not in WITH_JAX:
         import_module(f"{__name__}.{_module.name}")
 
 __all__ = [

@@ -30,7 +30,6 @@ from typing import (
     ClassVar,
     Literal,
     TypeVar,
-    cast,
     dataclass_transform,
     get_args,
 )
@@ -39,7 +38,7 @@ from pydantic.dataclasses import dataclass
 
 from experiments.rows import Row
 from medsafetyworld.errors import SpecError
-from medsafetyworld.interventions.algebra import PARAMETERS
+from medsafetyworld.interventions.algebra import PARAMETERS, registered
 from medsafetyworld.interventions.notation import build, written
 from medsafetyworld.spec import from_json
 
@@ -131,19 +130,10 @@ def instrument(
     """
     if kind not in get_args(Kind):
         raise SpecError(f"instrument {name}: kind {kind!r} is not one of {get_args(Kind)}")
-    if not name.isidentifier():
-        raise SpecError(f"instrument: a name is one word of letters and '_', got {name!r}")
 
     def register(made: _Instrument) -> _Instrument:
-        if not made.__dict__.get("__doc__"):
-            raise SpecError(f"instrument {name}: its docstring must say what it does")
-        known = REGISTRY.get(name)
-        if known is not None and known.__module__ != made.__module__:
-            raise SpecError(f"instrument {name}: {known.__module__} has one of this name already")
-        built = cast(_Instrument, dataclass(frozen=True, config=PARAMETERS)(made))
-        built.name, built.source, built.kind, built.version = name, source, kind, version
-        REGISTRY[name] = built
-        return built
+        said = {"source": source, "kind": kind, "version": version}
+        return registered(made, REGISTRY, "instrument", name, said)
 
     return register
 

@@ -83,17 +83,12 @@ def read_findings(directory: Path) -> Reading:
         tuple(json.loads(line) for line in lines),
         read_json(directory / RECORD),
     )
-    return Reading(_instrument_of(summary), findings, directory.name)
+    named = parse_instrument(summary["instrument"])
+    return Reading(rebuilt(named.name, summary["parameters"]), findings, directory.name)
 
 
 def _named(made: Instrument) -> dict[str, Any]:
     return {"instrument": write_instrument(made), "parameters": parameters_of(made)}
-
-
-def _instrument_of(summary: Mapping[str, Any]) -> Instrument:
-    named = parse_instrument(summary["instrument"])
-    # The first studies with instruments wrote down only what was no default.
-    return rebuilt(named.name, summary["parameters"]) if "parameters" in summary else named
 
 
 def _inputs(context: Context, stages: Mapping[str, Stage], made: Instrument) -> dict[str, Any]:

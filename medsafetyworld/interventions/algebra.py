@@ -17,10 +17,11 @@ corpus can be made alone. Randomness is a hash of the step's name and the docume
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import (
     TYPE_CHECKING,
+    Any,
     ClassVar,
     Literal,
     TypeVar,
@@ -54,6 +55,7 @@ ALWAYS: Window = (0.0, 1.0)
 PARAMETERS = STRICT | ConfigDict(arbitrary_types_allowed=True)
 """How the parameters of steps, verdict sources and the like are validated."""
 _Step = TypeVar("_Step", bound="type[Step]")
+_Class = TypeVar("_Class", bound=type)
 
 
 @dataclass(frozen=True, kw_only=True, config=PARAMETERS)
@@ -139,27 +141,40 @@ def intervention(
         said = repr(min(unknown)) if unknown else repr(touches)
         allowed = get_args(Does) if unknown else get_args(Touches)
         raise SpecError(f"intervention {name}: {said} is not one of {', '.join(allowed)}")
-    if not name.isidentifier():
-        raise SpecError(f"intervention: a name is one word of letters and '_', got {name!r}")
 
     def register(made: _Step) -> _Step:
-        if not made.__dict__.get("__doc__"):
-            raise SpecError(f"intervention {name}: its docstring must say what it does")
-        known = REGISTRY.get(name)
-        if known is not None and (known.__module__, known.__qualname__) != (
-            made.__module__,
-            made.__qualname__,
-        ):
-            raise SpecError(f"intervention {name}: {known.__module__} has one of this name already")
-        built = cast(_Step, dataclass(frozen=True, config=PARAMETERS)(made))
-        built.name, built.source, built.touches = name, source, touches
-        built.does = frozenset(does)
-        if not built.acts_on():
+        if not made.acts_on():
             raise SpecError(f"intervention {name}: it changes neither documents nor dialogues")
-        REGISTRY[name] = built
-        return built
+        said = {"source": source, "touches": touches, "does": frozenset(does)}
+        return registered(made, REGISTRY, "intervention", name, said)
 
     return register
+
+
+def registered(
+    made: _Class, known: dict[str, Any], what: str, name: str, said: Mapping[str, object]
+) -> _Class:
+    """The class as a frozen dataclass with checked parameters, which `known` has by its name;
+    `said` are its other class variables.
+
+    `what` is what errors call it. Raises `SpecError` if the name is no name or another class's, or
+    if the class says nothing about itself.
+    """
+    if not name.isidentifier():
+        raise SpecError(f"{what}: a name is one word of letters and '_', got {name!r}")
+    if not made.__dict__.get("__doc__"):
+        raise SpecError(f"{what} {name}: its docstring must say what it does")
+    other = known.get(name)
+    if other is not None and (other.__module__, other.__qualname__) != (
+        made.__module__,
+        made.__qualname__,
+    ):
+        raise SpecError(f"{what} {name}: {other.__module__} has one of this name already")
+    built = cast(_Class, dataclass(frozen=True, config=PARAMETERS)(made))
+    for field, value in {"name": name, **said}.items():
+        setattr(built, field, value)
+    known[name] = built
+    return built
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -186,4 +201,5 @@ __all__ = [
     "draw",
     "intervention",
     "nearest",
+    "registered",
 ]

@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from untrained_bench import measured, untrained
 
+from experiments import instruments
 from experiments.cell import run_cell
 from experiments.instruments import (
     REGISTRY,
@@ -108,6 +110,18 @@ def test_a_text_with_a_mistake_is_one_sentence(text: str, sentence: str) -> None
         parse_instrument(text)
 
 
+@pytest.mark.parametrize("name", ["gcg", "echo"])
+def test_a_taken_name_is_refused(name: str) -> None:
+    known = REGISTRY[name]
+    with pytest.raises(SpecError, match=f"instrument {name}: {known.__module__} has one of this"):
+
+        @instrument(name, source="this test", kind="attack")
+        class Other(Instrument):
+            """Another instrument of the same name, be it in the same file."""
+
+    assert REGISTRY[name] is known
+
+
 def test_a_recipe_names_each_instrument_once() -> None:
     for again in ("echo", "echo(times=2)"):
         with pytest.raises(ValueError, match="'echo' is given twice"):
@@ -129,7 +143,7 @@ def test_a_new_default_is_another_measurement_and_the_old_keeps_its_own(tmp_path
     old = run_instrument(bench, parse_instrument("echo"))
 
     @instrument("echo", source="this file", kind="attack")
-    class Echo(REGISTRY["echo"]):
+    class Echo(REGISTRY.pop("echo")):
         """The same, three times if nothing is said."""
 
         times: Count = 3
@@ -140,6 +154,13 @@ def test_a_new_default_is_another_measurement_and_the_old_keeps_its_own(tmp_path
     reading = read_findings(old.path)
     assert (reading.instrument, write_instrument(reading.instrument)) == (Echo(1), "echo(times=1)")
     assert parameters_of(read_findings(new.path).instrument) == {"times": 3}
+
+
+def test_no_instrument_is_in_a_module_that_is_not_loaded_with_the_package() -> None:
+    later = {f"{instruments.__name__}.{name}" for name in instruments.WITH_JAX}
+    for module in later:
+        import_module(module)
+    assert not later & {made.__module__ for made in REGISTRY.values()}
 
 
 def test_another_frame_is_another_measurement(tmp_path: Path, monkeypatch) -> None:

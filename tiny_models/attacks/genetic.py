@@ -52,27 +52,12 @@ def evolve(
     place, one for each in `places` or that in the order, not on the others. Raises `ValueError` for
     numbers that make no sense.
     """
-    _check(questions, genes, phrases, population, generations, elite)
-    draws = _generators(seed, range(questions) if places is None else places)
-    genomes = _drawn(draws, population, genes, phrases)
-    losses = score(genomes)
-    first, first_losses = genomes[:, 0], losses[:, 0]
-    curve = [losses.min(axis=1)]
-    for generation in range(generations):
-        if report is not None:
-            report(generation + 1)
-        genomes, losses = _sorted(genomes, losses)
-        children = np.stack(
-            [
-                _children(draw, parents, population - elite, phrases, mutation)
-                for draw, parents in zip(draws, genomes, strict=True)
-            ]
-        )
-        genomes = np.concatenate([genomes[:, :elite], children], axis=1)
-        losses = np.concatenate([losses[:, :elite], score(children)], axis=1)
-        curve.append(losses.min(axis=1))
-    best = _sorted(genomes, losses)[0][:, 0]
-    return Evolved(first, first_losses, best, np.stack(curve, axis=1))
+    draws, first = _begun(questions, genes, phrases, population, generations, elite, seed, places)
+
+    def children(draw: np.random.Generator, parents: np.ndarray) -> np.ndarray:
+        return _children(draw, parents, population - elite, phrases, mutation)
+
+    return _search(score, draws, first, children, generations, elite, report)
 
 
 def random_genomes(
@@ -89,21 +74,12 @@ def random_genomes(
     report: Report | None = None,
 ) -> Evolved:
     """The best of as many random genomes; with the seed of `evolve` it begins with the same."""
-    _check(questions, genes, phrases, population, generations, elite)
-    draws = _generators(seed, range(questions) if places is None else places)
-    best = _drawn(draws, population, genes, phrases)
-    losses = score(best)
-    first, first_losses = best[:, 0], losses[:, 0]
-    curve = [losses.min(axis=1)]
-    for generation in range(generations):
-        if report is not None:
-            report(generation + 1)
-        fresh = _drawn(draws, population - elite, genes, phrases)
-        both = np.concatenate([best, fresh], axis=1), np.concatenate([losses, score(fresh)], axis=1)
-        best, losses = (part[:, :1] for part in _sorted(*both))
-        curve.append(losses[:, 0])
-    best = _sorted(best, losses)[0][:, 0]
-    return Evolved(first, first_losses, best, np.stack(curve, axis=1))
+    draws, first = _begun(questions, genes, phrases, population, generations, elite, seed, places)
+
+    def drawn(draw: np.random.Generator, _: np.ndarray) -> np.ndarray:
+        return draw.integers(0, phrases, (population - elite, genes))
+
+    return _search(score, draws, first, drawn, generations, elite, report)
 
 
 def genomes_scored(population: int, generations: int, elite: int = 2) -> int:
@@ -125,6 +101,32 @@ def mutated(
     return np.where(draw.random(len(genome)) < mutation, fresh, genome)
 
 
+def _search(
+    score: Score,
+    draws: Sequence[np.random.Generator],
+    genomes: np.ndarray,
+    fresh: Callable[[np.random.Generator, np.ndarray], np.ndarray],
+    generations: int,
+    elite: int,
+    report: Report | None,
+) -> Evolved:
+    """In every generation the best so many live on beside fresh genomes, which `fresh` makes of a
+    question's generator and its genomes by rising loss."""
+    losses = score(genomes)
+    first, first_losses = genomes[:, 0], losses[:, 0]
+    curve = [losses.min(axis=1)]
+    for generation in range(generations):
+        if report is not None:
+            report(generation + 1)
+        genomes, losses = _sorted(genomes, losses)
+        born = np.stack([fresh(draw, own) for draw, own in zip(draws, genomes, strict=True)])
+        genomes = np.concatenate([genomes[:, :elite], born], axis=1)
+        losses = np.concatenate([losses[:, :elite], score(born)], axis=1)
+        curve.append(losses.min(axis=1))
+    best = _sorted(genomes, losses)[0][:, 0]
+    return Evolved(first, first_losses, best, np.stack(curve, axis=1))
+
+
 def _children(
     draw: np.random.Generator, parents: np.ndarray, count: int, phrases: int, mutation: float
 ) -> np.ndarray:
@@ -144,17 +146,17 @@ def _sorted(genomes: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.nda
     )
 
 
-def _generators(seed: int, places: Sequence[int]) -> list[np.random.Generator]:
-    return [np.random.default_rng((seed, place)) for place in places]
-
-
-def _drawn(draws: list[np.random.Generator], count: int, genes: int, phrases: int) -> np.ndarray:
-    return np.stack([draw.integers(0, phrases, (count, genes)) for draw in draws])
-
-
-def _check(
-    questions: int, genes: int, phrases: int, population: int, generations: int, elite: int
-) -> None:
+def _begun(
+    questions: int,
+    genes: int,
+    phrases: int,
+    population: int,
+    generations: int,
+    elite: int,
+    seed: int,
+    places: Sequence[int] | None,
+) -> tuple[list[np.random.Generator], np.ndarray]:
+    """A generator a question and the first population, drawn from them."""
     if min(questions, genes, phrases) < 1 or generations < 0:
         raise ValueError(
             f"questions, genes and phrases must be at least 1 and generations at least 0, not "
@@ -165,3 +167,8 @@ def _check(
             f"elite must be at least 1, so that the best lives on, and below the population of "
             f"{population}, so that somebody is born; not {elite}."
         )
+    draws = [
+        np.random.default_rng((seed, place))
+        for place in (range(questions) if places is None else places)
+    ]
+    return draws, np.stack([draw.integers(0, phrases, (population, genes)) for draw in draws])
