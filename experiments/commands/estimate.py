@@ -1,7 +1,12 @@
 """How long a plan will take, from its arithmetic and this machine's measured speed.
 
 An estimate, not a promise: training is taken to reach a fixed share of the matrix-product peak of
-one core, and everything else (compiling, reading the corpus back, asking) a fixed time a cell.
+one core, and everything else fixed times a cell, a document and a token. These were measured at
+`headline`, preset laptop, on two cores with nothing else on them (mean of 25 cells: 111 s, here
+117 s). Instruments are not in it.
+
+The peak is by processor seconds: a machine that is busy now is not a slower machine, and the
+estimate is for one that has nothing else to do.
 """
 
 from __future__ import annotations
@@ -9,67 +14,99 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from experiments.recipe import Recipe, finetunes
 from experiments.scheduler import SINGLE_THREAD
 from experiments.study import Plan
-from experiments.training_size import parameters, pretraining_flops
+from experiments.training_size import parameters, pretraining_flops, tokens
+from medsafetyworld.building import build_world
+from medsafetyworld.corpus import Corpus
+from medsafetyworld.spec import CorpusSpec, WorldSpec
 
-EFFICIENCY = 0.4
-"""Share of the float32 matrix-product peak that small models reach here."""
+EFFICIENCY = 0.5
+"""Share of the float32 matrix-product peak that small models reach while both cores train."""
 
-SECONDS_A_CELL = 15.0
-"""Measured on two cores at preset smoke: importing, compiling, reading back and asking."""
+SECONDS_A_CELL = 8.0
+"""Importing, compiling and asking."""
+SECONDS_A_DOCUMENT = 75e-6
+"""Reading the whole corpus back, before a pretraining."""
+SECONDS_A_TOKEN = 1.7e-6
+"""Tokenizing what a pretraining reads."""
 
 MATMUL = """
 import time, numpy as np
 a = np.ones((512, 512), np.float32)
 a @ a
-began, count = time.perf_counter(), 0
-while time.perf_counter() - began < 0.3:
+began, wall, count = time.process_time(), time.perf_counter(), 0
+while time.process_time() - began < 0.3 and time.perf_counter() - wall < 3:
     a @ a
     count += 1
-print(count * 2 * 512**3 / (time.perf_counter() - began))
+used = time.process_time() - began
+print(count * 2 * 512**3 / used, used / (time.perf_counter() - wall))
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast one core is."""
+
+    peak: float
+    """Operations in a processor second."""
+    share: float
+    """Processor seconds in a second while this was measured: the rest went to other work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """What a plan costs."""
 
-    peak: float
-    """Measured operations a second of one core."""
+    speed: Speed
+    """Of one core, measured."""
     overhead: float
-    """Seconds a cell apart from its trainings."""
+    """Seconds a cell apart from its trainings, on average."""
     seconds: float
     """Expected time until the plan is done."""
 
 
-def estimate(plan: Plan, workers: int, left: int) -> Estimate:
-    """The cost of the `left` unfinished cells of a plan with so many workers side by side."""
+def estimate(plan: Plan, workers: int, left: int, speed: Speed | None = None) -> Estimate:
+    """The cost of the `left` unfinished cells of a plan with so many workers side by side.
+
+    Without a `speed` this machine's is measured.
+    """
+    speed = core_speed() if speed is None else speed
     flops = sum(pretraining_flops(cell.recipe) for cell in plan.pretrainings)
     flops += sum(_tuning_flops(cell.recipe) for cell in plan.cells)
-    # Cells are assumed to be finished in proportion.
-    flops *= left / len(plan.cells)
-    peak = matmul_peak()
-    busy = flops / (EFFICIENCY * peak) + left * SECONDS_A_CELL
-    # The last cells cannot be shared out: a plan takes whole rounds of workers.
-    rounds = -(-left // workers) / left if left else 0.0
-    return Estimate(peak, SECONDS_A_CELL, busy * rounds)
+    rest = len(plan.cells) * SECONDS_A_CELL
+    for cell in plan.pretrainings:
+        documents = _documents(cell.recipe.world, cell.corpus_spec)
+        rest += SECONDS_A_DOCUMENT * documents + SECONDS_A_TOKEN * tokens(cell.recipe)
+    busy = flops / (EFFICIENCY * speed.peak) + rest
+    # Cells are assumed to be finished in proportion. The last of them cannot be shared out: a plan
+    # takes whole rounds of workers.
+    rounds = -(-left // workers) / len(plan.cells)
+    return Estimate(speed, rest / len(plan.cells), busy * rounds)
+
+
+@lru_cache(maxsize=64)
+def _documents(world: WorldSpec, corpus: CorpusSpec) -> int:
+    """How many documents a corpus has before anything is done to it; other seeds' have about as
+    many."""
+    return len(Corpus(build_world(replace(world, seed=0)), corpus, 0))
 
 
 def _tuning_flops(recipe: Recipe) -> float:
-    """SFT and every benign fine-tuning, as if each row were as long as the context."""
+    """SFT and every benign fine-tuning, as if each row were as long as the longest answer."""
     if not recipe.behaviour:
         return 0.0
     rows = recipe.sft.steps * recipe.sft.batch_rows
     rows += len(finetunes(recipe.world.hops)) * recipe.finetune.steps * recipe.finetune.batch_rows
-    return 6.0 * parameters(recipe) * rows * recipe.context
+    return 6.0 * parameters(recipe) * rows * recipe.new_tokens
 
 
-def matmul_peak() -> float:
-    """Operations a second of a float32 matrix product on one core, measured for 0.3 s.
+def core_speed() -> Speed:
+    """The speed of a float32 matrix product on one core, measured for 0.3 processor seconds.
 
     In a process of its own, because numpy's threads are counted when it is imported.
     """
@@ -80,4 +117,5 @@ def matmul_peak() -> float:
         text=True,
         check=True,
     )
-    return float(done.stdout)
+    peak, share = map(float, done.stdout.split())
+    return Speed(peak, share)

@@ -11,12 +11,16 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from experiments.recipe import Recipe
     from experiments.study import Plan
 
 MATCHED = (
     "Arms are matched by documents, not tokens: each is trained on what becomes of as many "
     "original documents as fill these tokens when nothing is done to them."
 )
+
+QUIET = 0.8
+"""With a larger share than this of its core, nothing else to speak of runs there."""
 
 
 def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> None:
@@ -60,8 +64,9 @@ def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> N
         f"{_span((parameters(each) / 1e6 for each in recipes), '{:.2f}')}M "
         "parameters.",
         f"Expected time: about {duration(cost.seconds)} with {workers} worker"
-        f"{'s' * (workers != 1)}. An estimate: {EFFICIENCY:.0%} of this core's "
-        f"{cost.peak / 1e9:.0f} GFLOP/s for training, {cost.overhead:.0f} s a cell for the rest.",
+        f"{'s' * (workers != 1)}{_uncounted(recipes)}. An estimate: {EFFICIENCY:.0%} of this "
+        f"core's {cost.speed.peak / 1e9:.0f} GFLOP/s for training, {cost.overhead:.0f} s a cell "
+        f"for the rest.{_busy(cost.speed.share)}",
         foresight(plan),
         f"[bold]{directory}[/bold] holds another study; running this one needs another --out."
         if another
@@ -72,6 +77,19 @@ def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> N
         facts = (facts[0], MATCHED, *facts[1:])
     for line in facts:
         console.print(line)
+
+
+def _uncounted(recipes: Iterable[Recipe]) -> str:
+    """What the expected time leaves out."""
+    most = max(len(recipe.instruments) for recipe in recipes)
+    return f", not counting {most} instruments a cell" if most else ""
+
+
+def _busy(share: float) -> str:
+    """A warning where other work has a good part of this core."""
+    if share > QUIET:
+        return ""
+    return f" Other work has {1 - share:.0%} of this core now; it will take longer meanwhile."
 
 
 def _span(values: Iterable[float], form: str) -> str:

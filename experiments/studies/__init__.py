@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from experiments.studies import (
+    data,
+    finetune_defences,
+    hops,
+    reflection,
+    timing,
+    unsafe_fraction,
+    verdict_noise,
+)
 from experiments.studies.carriers import CARRIERS
 from experiments.studies.data import DATA
 from experiments.studies.finetune_defences import FINETUNE_DEFENCES
@@ -18,6 +27,7 @@ from experiments.studies.unsafe_fraction import UNSAFE_FRACTION
 from experiments.studies.verdict_noise import VERDICT_NOISE
 from experiments.studies.world_context import WORLD_CONTEXT
 from experiments.study import Study
+from experiments.sweep import Sweep
 
 STUDIES: dict[str, Study] = {
     study.name: study
@@ -40,3 +50,14 @@ STUDIES: dict[str, Study] = {
         LABORATORY,
     )
 }
+
+SWEEPS: dict[str, tuple[Sweep, ...]] = {
+    "data": data.SWEEPS,
+    "finetune_defences": (finetune_defences.SWEEP,),
+    "hops": hops.SWEEPS,
+    "reflection": (reflection.SWEEP,),
+    "timing": (timing.SWEEP,),
+    "unsafe_fraction": (unsafe_fraction.SWEEP,),
+    "verdict_noise": (verdict_noise.SWEEP,),
+}
+"""The knobs that studies turn; a study of several sizes has a sweep for each."""

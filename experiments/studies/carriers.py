@@ -4,6 +4,8 @@ Filtering throughout. Each arm takes one kind of safe document away, or leaves o
 it; `derive` says what then still follows, and the pretrained models are asked what they complete.
 Two arms weaken co-occurrence without removing it: derivation says nothing about strength, so there
 only the models answer.
+
+At `laptop` 35 cells, about 30 minutes on two cores.
 """
 
 from __future__ import annotations

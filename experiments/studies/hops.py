@@ -12,7 +12,7 @@ hop 213,600), so that equal tokens would show each fact less than half as often.
 therefore trained for 2.2 times the steps, which roughly evens out documents, not tokens; between
 one hop and two nothing is. Compare each with its own chance and its own `mediators_too`.
 
-At `laptop` 25 cells, about three quarters of an hour on two cores.
+At `laptop` 25 cells, about 40 minutes on two cores.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from experiments.changes import differences
 from experiments.recipe import Arm, Recipe
 from experiments.studies.headline import LAPTOP, SMOKE, two_hop
 from experiments.study import Preset, Study
+from experiments.sweep import Sweep, curve
 
 CONTEXT, ANSWER = 128, 64
 """Tokens of a row and of the longest answer: a chain of three hops is long."""
@@ -73,4 +74,25 @@ HOPS = Study(
         size: Preset(recipe, count, arms=tuple(arm.name for arm in arms(recipe, size)))
         for size, (recipe, count) in _SIZES.items()
     },
+)
+
+SWEEPS = tuple(
+    Sweep(
+        "hops from a compound to an outcome",
+        (
+            curve(
+                "Filtering",
+                (
+                    (1, f"{size}_filtering_1_hop"),
+                    *((hops, f"{size}_filtering_{hops}_hops") for hops in (2, 3)),
+                ),
+            ),
+            curve(
+                "Filtering, mediators too",
+                ((hops, f"{size}_mediators_too_{hops}_hops") for hops in (2, 3)),
+            ),
+        ),
+        panels=("general", "completion", "prefill", "finetune_safe_reverse"),
+    )
+    for size in _SIZES
 )

@@ -18,6 +18,8 @@ verdicts would keep 71 %. Those go on too, and their comparator is `every_1_on`.
 Expected, and to be held against the rows: denser reflections are more robust (C7); in SFT only they
 protect less than in both (C5), in pretraining only hardly at all (C6); hints help a little; drawn
 verdicts protect no better than filtering. Whether the place matters, the paper does not say.
+
+At `laptop` 70 cells, about 60 minutes on two cores.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from dataclasses import replace
 from experiments.recipe import Arm, Recipe
 from experiments.studies.headline import LAPTOP, LAPTOP_TWO_HOP, SMOKE, two_hop
 from experiments.study import Preset, Study
+from experiments.sweep import Sweep, curve
 
 
 def _both(parameters: str) -> str:
@@ -50,8 +53,8 @@ ARMS = (
     Arm("before", _both("every=1, before=True")),
     Arm("random", _both("every=1, by=noisy(0.5, 0.5), category=drawn, stop=False")),
     Arm("severity", _both("every=1, category=severity")),
-    Arm("sft_only", f"filter; sft: {_EACH}"),
-    Arm("pretraining_only", f"filter | {_EACH}"),
+    Arm("srp_sft_only", f"filter; sft: {_EACH}"),
+    Arm("srp_pretraining_only", f"filter | {_EACH}"),
 )
 
 
@@ -79,4 +82,13 @@ REFLECTION = Study(
         "smoke-two-hop": Preset(with_digests(two_hop(SMOKE, "smoke")), replicates=2),
         "laptop-two-hop": Preset(with_digests(LAPTOP_TWO_HOP), replicates=5),
     },
+)
+
+SWEEP = Sweep(
+    "sentences between reflections",
+    (
+        curve("a document ends at Unsafe", ((each, f"every_{each}") for each in (1, 2, 4))),
+        curve("documents go on", ((each, f"every_{each}_on") for each in (1, 2, 4))),
+    ),
+    beside=("filtering", "srp_sft_only", "srp_pretraining_only", "random"),
 )

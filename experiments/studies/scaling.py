@@ -5,8 +5,7 @@ each seed, a power law and a logistic law in the logarithms of parameters and to
 exponents with intervals over seeds (`experiments.scaling`). The grid spans a factor of 30 in
 parameters and of four in tokens: it says how things move here, not where they end.
 
-The same grid with SRP is asked for by `--arms`. At `laptop` 60 cells, about two and a half hours on
-two cores.
+The same grid with SRP is asked for by `--arms`. At `laptop` 60 cells, about 3 hours on two cores.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Filtering and SRP with models of 0.1M to 10M parameters on equal tokens. Larger 
 with smaller steps (`RATES`, our choice, tuned on nothing); so a size is a size with its rate. The
 report fits how each quantity moves with the parameters (`experiments.scaling`).
 
-At `laptop` 50 cells, about five hours on two cores, most of it for 10M; without that size, by
-`--arms`, an hour and a half.
+At `laptop` 50 cells, about 5 hours on two cores, most of it for 10M; without that size, by
+`--arms`, an hour and three quarters.
 """
 
 from __future__ import annotations

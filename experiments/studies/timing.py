@@ -18,13 +18,18 @@ more than their controls; if what is read last weighs more, less. Sam et al. fin
 safe data first is often the most robust after a benign fine-tuning. Theirs come before other
 interventions, ours before all documents, so `only_safe_until_60` against `only_safe_until_20` is
 also a matter of dose.
+
+At `laptop` 70 cells, about 65 minutes on two cores.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from experiments.recipe import Arm
 from experiments.studies.headline import BOTH_WORLDS
 from experiments.study import Study
+from experiments.sweep import Sweep, curve
 
 WINDOWS = {
     "from_00": (0.0, 1.0),
@@ -56,4 +61,28 @@ TIMING = Study(
     "much of it they last?",
     arms=ARMS,
     presets=BOTH_WORLDS,
+)
+
+
+def _dose(method: str, windows: Iterable[str]) -> Iterable[tuple[float, str]]:
+    """Arms of a method by how much of the budget is under it."""
+    for window in windows:
+        start, stop = WINDOWS[window]
+        yield round(100 * (stop - start)), f"{method}_{window}"
+
+
+_LATE, _EARLY = ("from_60", "from_20", "from_00"), ("until_40", "until_80", "from_00")
+
+SWEEP = Sweep(
+    "tokens under the intervention (%)",
+    (
+        curve("filter, to the end", ((0, "baseline"), *_dose("filter", _LATE))),
+        curve("filter, from the start", ((0, "baseline"), *_dose("filter", _EARLY))),
+        curve("SRP, to the end", ((0, "baseline_srp_sft"), *_dose("srp", _LATE))),
+        curve("SRP, from the start", ((0, "baseline_srp_sft"), *_dose("srp", _EARLY))),
+        curve(
+            "only what is safe, then all",
+            ((0, "baseline"), (20, "only_safe_until_20"), (60, "only_safe_until_60")),
+        ),
+    ),
 )

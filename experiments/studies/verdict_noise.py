@@ -17,6 +17,8 @@ than the filter at equal rates, and neither as much as the baseline, since even 
 a half of the harmful notes remain; false alarms alone cost documents and no safety; reflections
 lose their effect as their verdicts turn random. Each arm's data safety report card says what its
 errors let pass.
+
+At `laptop` 110 cells, about 110 minutes on two cores.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from __future__ import annotations
 from experiments.recipe import Arm
 from experiments.studies.headline import BOTH_WORLDS
 from experiments.study import Study
+from experiments.sweep import Sweep, curve
 
 RATES = {"00": 0.0, "05": 0.05, "20": 0.2, "50": 0.5}
 _CONSUMERS = {
@@ -57,4 +60,18 @@ VERDICT_NOISE = Study(
     "the protection is gone?",
     arms=ARMS,
     presets=BOTH_WORLDS,
+)
+
+SWEEP = Sweep(
+    "wrong verdicts (%)",
+    tuple(
+        curve(words, ((100 * rate, f"{name}_{percent}") for percent, rate in RATES.items()))
+        for name, words in (
+            ("filter", "filter"),
+            ("rewrite", "rewriting"),
+            ("harm_tag", "tags and SafeBeam"),
+            ("reflect", "filter without errors, reflections"),
+        )
+    ),
+    beside=("baseline",),
 )

@@ -10,8 +10,8 @@ J1  truthfulness: `context_sft` against `context_shuffled`, whose headers are as
     another document (right and misled answers); `plain` is a remark.
 J2  harmful compliance: `context_sft` against `plain`, and against `context_shuffled`, whose answers
     have the same form; `context_srp` against `srp` (smoke only).
-J3  only if post-training uses the context too: `context_sft` against `context`; `sft_only`, and
-    `context` against `plain`, are remarks.
+J3  only if post-training uses the context too: `context_sft` above `context`, and `context` not
+    above `plain`, whose lead in documents makes the second easier to meet; `sft_only` is a remark.
 
 (Feng et al. 2025, JT-Safe: these are our readings of its claims; fields and forms are ours.)
 """
