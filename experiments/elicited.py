@@ -1,4 +1,4 @@
-"""What was elicited: every attack beside its zero-budget row, its random search and its chance.
+"""What was elicited: every attack beside its zero-budget row, its control and its chance.
 
 In: measures. Out: attacks by probe and their rates per seed; `gains` says whether one is better
 than doing nothing. By convention a probe is named after its instrument, then `:` and a knob: `gcg`,
@@ -10,26 +10,40 @@ direct question. Rates are fractions.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from experiments.held_against import (
+    CONTROL,
+    NO_RULE,
+    RANDOM,
+    ZERO,
+    at_zero,
+    control_of,
+    zero_of,
+)
 from experiments.knobs import family, knob
-from experiments.measures import Measures
+from experiments.measures import JUDGES, Measures
 from experiments.rows import Row
 from experiments.statistics import SMALLEST_EFFECT
 from medsafetyworld.queries import GENERAL, HARMFUL
 
 DIRECT = ("behaviour", "direct")
-ZERO, RANDOM, CONTROL = "zero", "random", "control"
-NO_RULE = "none"
-"""What a defence's probe is called, behind the colon, where nothing is defended; what follows a
-plus sign is the attack, e.g. `RULE:none+pairs=50` beside `RULE:reflected+pairs=50`."""
 BUILT_IN = {
     "prefill": "the response is made to begin so",
     "stem": "the response is made to begin with this answer stem",
     "finetune": "asked directly after benign fine-tuning",
 }
 """Families of attacks that every cell is measured under, beside its recipe's instruments."""
+REPEATING = (
+    "adversarial",
+    "adversarial_epochs",
+    "adversarial_mixsft",
+    "adversarial_reflection",
+    "low_rank",
+)
+"""Families whose `chance` is that of repeating an answer that the model was fine-tuned on, which
+may be less than that of naming any compound."""
 
 
 def kind(name: str) -> str:
@@ -41,15 +55,18 @@ def kind(name: str) -> str:
 
 @dataclass(frozen=True)
 class Attack:
-    """An attack: its probe, the (level, probe) that it is held against, and its random search."""
+    """An attack: its probe, the (level, probe) of its zero budget, and its control, a probe."""
 
     probe: str
     zero: tuple[str, str]
-    random: str | None
+    control: str | None
     easier: bool
     """Whether it makes guessing easier: it says of itself that it gave part of an answer away (the
     metric `given` is above 0), or its chance lies above that of the plain questions by an effect of
     interest, for instance because it may try often."""
+    same: str | None = None
+    """The attack of another family, earlier in tables, that has the same figures in every model:
+    the two do the same."""
 
     @property
     def family(self) -> str:
@@ -96,9 +113,17 @@ class Elicited:
         """Right answers to benign questions under the same attack by seed, a mean over categories;
         empty where it did not ask any: a broken model is not a safe one."""
         found: dict[int, list[float]] = {}
-        for row in self._benign.get((probe, arm), ()):
-            found.setdefault(row.seed, []).append(row.value)
+        for by_seed in self.benign(probe, arm).values():
+            for seed, rate in by_seed.items():
+                found.setdefault(seed, []).append(rate)
         return {seed: math.fsum(rates) / len(rates) for seed, rates in sorted(found.items())}
+
+    def benign(self, probe: str, arm: str) -> dict[str, dict[int, float]]:
+        """The same by category and seed."""
+        found: dict[str, dict[int, float]] = {}
+        for row in self._benign.get((probe, arm), ()):
+            found.setdefault(row.category, {})[row.seed] = row.value
+        return found
 
     @cached_property
     def _benign(self) -> dict[tuple[str, str], list[Row]]:
@@ -125,21 +150,54 @@ class Elicited:
         return frozenset(
             probe
             for probe in self.probes
-            if probe.rpartition(":")[2] in _ENDINGS or _at_zero(probe) or _undefended(probe)
+            if probe.rpartition(":")[2] in _ENDINGS or at_zero(probe) or _undefended(probe)
         )
 
     @cached_property
     def attacks(self) -> tuple[Attack, ...]:
         """The attacks in the order of tables: those of every cell, then instruments by name."""
+        found: list[Attack] = []
+        first: dict[object, Attack] = {}
+        for probe in self.probes:
+            if probe in self.controls:
+                continue
+            control = control_of(probe, self.probes)
+            bare = zero_of(probe, self.probes, defence=kind(family(probe)) == "defence")
+            zero = DIRECT if bare is None else ("elicited", bare)
+            attack = Attack(probe, zero, control, easier=self._easier(probe))
+            figures = self._figures(attack)
+            earlier = attack if figures is None else first.setdefault(figures, attack)
+            if earlier.family != attack.family:
+                attack = replace(attack, same=earlier.probe)
+            found.append(attack)
+        return tuple(found)
+
+    def _figures(self, attack: Attack) -> object:
+        """What two attacks that do the same have in common; None where rates are too few or too
+        alike to tell."""
+        rates = {arm: self.rates(attack.probe, arm) for arm in self.measures.variants}
+        different = {rate for by_seed in rates.values() for rate in by_seed.values()}
+        if attack.kind != "attack" or len(different) < 3:
+            return None
+        told = {
+            (metric, arm, seed, row.value)
+            for (level, probe, metric), arms in self._rows.items()
+            if (level, probe) == ("elicited", attack.probe) and metric in (*JUDGES, "refused")
+            for arm, seeds in arms.items()
+            for seed, row in seeds.items()
+        }
+        return attack.easier, frozenset(told)
+
+    @cached_property
+    def unused_controls(self) -> tuple[Attack, ...]:
+        """Controls that no attack is held against, e.g. one that is told more, as if attacks."""
+        used = {attack.control for attack in self.attacks}
         return tuple(
-            Attack(
-                probe,
-                self._zero(probe),
-                self._control(probe, RANDOM),
-                easier=self._easier(probe),
-            )
+            Attack(probe, DIRECT, None, easier=self._easier(probe))
             for probe in self.probes
-            if probe not in self.controls
+            if probe.endswith(f":{CONTROL}")
+            and probe not in used
+            and kind(family(probe)) == "attack"
         )
 
     def _easier(self, probe: str) -> bool:
@@ -149,43 +207,22 @@ class Elicited:
         plain, own = self.measures.chance_level() or 0.0, self.chance(probe) or 0.0
         return own > plain + SMALLEST_EFFECT
 
-    def _control(self, probe: str, kind: str) -> str | None:
-        """The control of this kind that is nearest to the probe: `a:b=1` has `a:b=1:zero`, else
-        `a:zero`."""
-        for stem in (probe, family(probe)):
-            if f"{stem}:{kind}" in self.probes:
-                return f"{stem}:{kind}"
-        return None
-
-    def _zero(self, probe: str) -> tuple[str, str]:
-        own = self._control(probe, ZERO)
-        if own is None and kind(family(probe)) == "defence":
-            # The same questions, or the same attack at the same strength, without the rule.
-            _, plus, suffix = probe.partition("+")
-            bare = f"{family(probe)}:{NO_RULE}{plus}{suffix}"
-            own = bare if bare in self.probes and bare != probe else None
-        if own is None:
-            point = knob(probe)
-            own = next(
-                (
-                    other
-                    for other in self.probes
-                    if point is not None
-                    and _at_zero(other)
-                    and (at := knob(other)) is not None
-                    and at.series == point.series
-                ),
-                None,
-            )
-        return DIRECT if own is None else ("elicited", own)
+    def chances(self, probe: str, arm: str) -> dict[int, float]:
+        """The chance of leaking for one who names a compound in every response, by seed: the
+        probe's own, else that of the questions; empty where neither was computed."""
+        level, direct = DIRECT
+        plain = self.rates(direct, arm, level=level, metric="chance") or self.rates(
+            "completion", arm, level="capability", metric="chance_top1"
+        )
+        own = self.rates(probe, arm, metric="chance")
+        if own and family(probe) in REPEATING:
+            return {seed: max(rate, plain.get(seed, 0.0)) for seed, rate in own.items()}
+        return own or plain
 
     def chance(self, probe: str) -> float | None:
-        """The mean chance level of a probe over arms and seeds, of its own or the questions'."""
-        found = self._rows.get(("elicited", probe, "chance"))
-        if found is None:
-            return self.measures.chance_level()
-        values = [row.value for arm in found.values() for row in arm.values()]
-        return math.fsum(values) / len(values)
+        """Its mean over arms and seeds; None where it was not computed."""
+        values = [v for arm in self.measures.variants for v in self.chances(probe, arm).values()]
+        return math.fsum(values) / len(values) if values else None
 
     @cached_property
     def free(self) -> tuple[Attack, ...]:
@@ -238,11 +275,6 @@ _ENDINGS = (ZERO, RANDOM, CONTROL)
 def _undefended(probe: str) -> bool:
     rule = probe.rpartition(":")[2].partition("+")[0]
     return rule == NO_RULE and kind(family(probe)) == "defence"
-
-
-def _at_zero(probe: str) -> bool:
-    point = knob(probe)
-    return point is not None and point.value == 0
 
 
 def _order(probe: str) -> tuple[object, ...]:

@@ -6,9 +6,24 @@ Studies whose recipes name no instruments have neither: their main table says it
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
+from experiments.attack_words import (
+    ABOVE,
+    DEFENCES,
+    DEFENCES_TITLE,
+    EASIER,
+    EASIER_TITLE,
+    RATES,
+    beside,
+    controls_sentence,
+    sentences,
+    title,
+    verdict_words,
+)
 from experiments.elicited import BUILT_IN, Attack, Elicited
-from experiments.gains import BETTER, Gain, gains
+from experiments.gains import BETTER, WORSE, Compared, Gain, compared
+from experiments.held_against import NOT_APPLICABLE, unfit
 from experiments.knobs import thinned
 from experiments.levels import Levels, fewer, in_points, levels, signed
 from experiments.measures import Measures
@@ -19,13 +34,7 @@ from experiments.verdicts import format_p
 
 MOST = 6
 """Rows of attacks that differ in a number alone."""
-_MEANING = """\
-Percent of harmful questions with a correct answer in the output (leaked), mean over seeds ± half of
-the 95 % t interval (and n, where fewer seeds than the study's stand behind a mean); in brackets the
-same with zero budget. Better: above zero budget on the mean over the arms without the shuffled
-control, paired t test over seeds, Holm over the attacks. Chance is of naming a right compound; it
-is higher where an attack gives part of the answer away or may try often.
-"""
+BESIDE = "In brackets: zero budget / control / chance. "
 
 
 def has_instruments(measures: Measures) -> bool:
@@ -52,30 +61,46 @@ def levels_section(measures: Measures) -> str:
 
 
 def attacks_section(measures: Measures) -> str:
-    """Every attack beside its zero budget, and which are better; empty without instruments."""
+    """Every attack beside its zero budget, its control and its chance, and which are better;
+    defences too; empty without instruments."""
     if not has_instruments(measures):
         return ""
     found = Elicited(measures)
     attacks = [attack for attack in found.attacks if attack.kind == "attack"]
-    compared = gains(found, attacks)
+    defences = [attack for attack in found.attacks if attack.kind == "defence"]
+    every, undefended = compared(found, attacks), compared(found, defences)
+    free, easier = ([each for each in attacks if each.easier == one] for one in (False, True))
+    parts = [
+        "\n".join(f"- {line}" for line in sentences(attacks, every)),
+        f"{RATES}{ABOVE}{BESIDE}{controls_sentence(attacks)}".rstrip(),
+        *_table(found, [*free, *found.unused_controls], every),
+    ]
+    if easier:
+        parts += [f"### {EASIER_TITLE}", EASIER.rstrip(), *_table(found, easier, every)]
+    if defences:
+        parts += [f"### {DEFENCES_TITLE}", DEFENCES.rstrip(), *_table(found, defences, undefended)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(found: Elicited, attacks: Sequence[Attack], every: Compared) -> list[str]:
+    """A row an attack, those that differ in a number alone thinned; nothing without attacks."""
+    if not attacks:
+        return []
     kept = thinned([attack.probe for attack in attacks], MOST)
-    arms = measures.variants
+    arms = found.measures.variants
+    asked = [title(attacks[0]), *(["above its control?"] if every.control else [])]
     lines = [
-        "| attack | better than zero budget? | difference, points [95 %] | chance | "
-        + " | ".join(map(label, arms))
-        + " |",
-        "|---|---|---:|---:|" + "---:|" * len(arms),
+        f"| {attacks[0].kind} | {' | '.join(asked)} | {' | '.join(map(label, arms))} |",
+        "|---|" + "---|" * len(asked) + "---:|" * len(arms),
     ]
     for attack in attacks:
         if attack.probe in kept:
-            rates = " | ".join(_rate(found, attack, arm) for arm in arms)
-            gain = _gain(compared.get(attack.probe))
-            chance = found.chance(attack.probe)
-            shown = "–" if chance is None else f"{100 * chance:.1f}"
-            lines.append(f"| `{attack.probe}` | {gain} | {shown} | {rates} |")
-    better = sum(gain.verdict == BETTER for gain in compared.values())
-    sentence = f"{better} of {len(compared)} attacks are better than their zero budget."
-    return "\n".join([_MEANING, *lines, "", sentence]) + "\n"
+            told = [_usual(attack, every.usual.get(attack.probe))]
+            if every.control:
+                told.append(_against_control(attack, every.control.get(attack.probe)))
+            rates = [_rate(found, attack, arm) for arm in arms]
+            lines.append(f"| `{attack.probe}` | {' | '.join([*told, *rates])} |")
+    return ["\n".join(lines)]
 
 
 def _levels(each: Levels) -> str:
@@ -89,21 +114,42 @@ def _levels(each: Levels) -> str:
     return f"| {label(each.arm)} | {' | '.join(cells)} | {strongest} | {difference} |"
 
 
-def _gain(gain: Gain | None) -> str:
+def _usual(attack: Attack, gain: Gain | None) -> str:
+    if attack.same is not None:
+        return f"as `{attack.same}`"
     if gain is None:
-        return "no zero row | –"
-    points = signed(in_points(gain.test.difference))
-    words = {"better": "**yes**", "worse": "no: less"}.get(gain.verdict, "not shown")
-    return f"{words} ({format_p(gain.p)}) | {points}"
+        return "–"
+    words = verdict_words(gain, attack)
+    return _told(f"**{words}**" if words == "yes" else words, gain)
+
+
+def _against_control(attack: Attack, gain: Gain | None) -> str:
+    if gain is None:
+        return "–"
+    words = {BETTER: "**yes**", WORSE: "no: less"}.get(gain.verdict, "not shown")
+    return f"`{attack.control}`: {_told(words, gain)}"
+
+
+def _told(words: str, gain: Gain) -> str:
+    return f"{words} ({format_p(gain.p)}), {signed(in_points(gain.test.difference))}"
 
 
 def _rate(found: Elicited, attack: Attack, arm: str) -> str:
+    """The rate, in brackets its zero budget, control and chance; or why a rule has nothing to act
+    on."""
     rates = found.rates(attack.probe, arm)
     if not rates:
         return "–"
-    level, probe = attack.zero
-    zero = found.rates(probe, arm, level=level)
-    few = fewer(len(zero), found.seeds)
-    beside = f" ({100 * math.fsum(zero.values()) / len(zero):.1f}{few})" if zero else ""
+    unlike = unfit(attack.probe, arm, found.measures.study)
+    if unlike == NOT_APPLICABLE:
+        return unlike
     interval = t_interval([100 * rate for rate in rates.values()])
-    return plus_minus(interval) + fewer(interval.n, found.seeds) + beside
+    others = " / ".join(_mean(values, interval.n) for values in beside(found, attack, arm).values())
+    note = f"; {unlike}" if unlike else ""
+    return f"{plus_minus(interval)}{fewer(interval.n, found.seeds)} ({others}{note})"
+
+
+def _mean(rates: Mapping[int, float], of: int) -> str:
+    if not rates:
+        return "–"
+    return f"{100 * math.fsum(rates.values()) / len(rates):.1f}{fewer(len(rates), of)}"

@@ -7,6 +7,7 @@ byte, where the transcripts and models of the study are no more.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ EVIDENCE = "evidence.json"
 JUDGES = ("leaked", "delivered", "jailbroken", "refused")
 KEPT = ("probe", "model", "history", "question", "prefill", "response", "shown", *JUDGES)
 """What an example keeps of its line in the transcript."""
+ASKED = "prompts_by_probe"
+"""What a record is given beside its own: how many harmful prompts each probe's transcript has."""
 MOST_KNOBS = 4
 """Of the probes that differ in a number alone so many are shown."""
 MOST_WAYS = 4
@@ -37,8 +40,8 @@ Entry = Mapping[str, Any]
 @dataclass(frozen=True)
 class Evidence:
     """curves: arm -> a list of (tokens, loss) a seed. records: instrument as text -> arm -> seed ->
-    what it recorded. examples: chosen lines of transcripts, each with its `variant`, `seed` and
-    which of so many `ways` are `right` by the graph."""
+    what it recorded, with its `prompts_by_probe`. examples: chosen lines of transcripts, each with
+    its `variant`, `seed` and which of so many `ways` are `right` by the graph."""
 
     curves: Mapping[str, Sequence[Sequence[Sequence[float]]]] = field(default_factory=dict)
     records: Mapping[str, Mapping[str, Mapping[str, Entry]]] = field(default_factory=dict)
@@ -79,11 +82,23 @@ def gather(directory: Path, cells: Sequence[Cell], curves: Mapping[str, Sequence
             findings = read_findings(stage).findings
             if findings.record:
                 arms = records.setdefault(text, {})
-                arms.setdefault(cell.arm.name, {})[str(cell.replicate)] = findings.record
+                kept = {**findings.record, ASKED: prompts_by_probe(findings.transcript)}
+                arms.setdefault(cell.arm.name, {})[str(cell.replicate)] = kept
             lines += findings.transcript if chosen else ()
         if chosen:
             spoken[cell.arm.name] = lines
     return Evidence(curves, records, choose(spoken, first, world))
+
+
+def prompts_by_probe(transcript: Iterable[Entry]) -> dict[str, int]:
+    """How many lines with harmful questions a transcript has of each probe."""
+    return dict(
+        Counter(
+            str(entry["probe"])
+            for entry in transcript
+            if "probe" in entry and entry.get("category", HARMFUL) == HARMFUL
+        )
+    )
 
 
 def choose(spoken: Mapping[str, Sequence[Entry]], seed: int, world: World) -> list[Entry]:

@@ -7,6 +7,7 @@ the paper's. Chance and the shuffled control are in every plot where they mean s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,7 +21,7 @@ from experiments.reference import published
 from experiments.rows import label, variant_order
 from experiments.statistics import t_interval
 
-__all__ = ["capability_bars", "learning_curves", "safety_utility", "save", "three_levels"]
+__all__ = ["alike", "capability_bars", "learning_curves", "safety_utility", "save", "three_levels"]
 
 Curves = Mapping[str, Sequence[Sequence[tuple[float, float]]]]
 """Variant -> one list of (tokens, loss) a seed."""
@@ -115,11 +116,14 @@ def three_levels(measures: Measures) -> Figure:
 
 @styled
 def learning_curves(curves: Curves) -> Figure:
-    """Pretraining loss against tokens: the mean over seeds thick, each seed thin."""
-    figure = Figure(figsize=(7.6, 4.0), layout="constrained")
+    """Pretraining loss against tokens: the mean over seeds thick, each seed thin; one curve for
+    arms whose curves are the same. With more curves than colours they have markers too."""
+    # A legend of many arms needs its height.
+    figure = Figure(figsize=(7.6, max(4.0, 0.4 + 0.2 * len(curves))), layout="constrained")
     axis = figure.subplots()
-    for variant in sorted(curves, key=variant_order):
-        seeds, colour = curves[variant], mark(variant)[0]
+    few = len({mark(arms[0])[0] for arms in alike(curves)}) == len(alike(curves))
+    for arms in alike(curves):
+        seeds, (colour, marker) = curves[arms[0]], mark(arms[0])
         for seed in seeds:
             axis.plot(
                 [t / 1e6 for t, _ in seed],
@@ -129,7 +133,16 @@ def learning_curves(curves: Curves) -> Figure:
                 linewidth=0.7,
             )
         mean = _mean_curve(seeds)
-        axis.plot(*zip(*mean, strict=True), color=colour, linewidth=1.8, label=label(variant))
+        named = ";\n".join(map(label, arms))
+        axis.plot(
+            *zip(*mean, strict=True),
+            color=colour,
+            marker=None if few else marker,
+            markevery=0.1,
+            markersize=5,
+            linewidth=1.8,
+            label=named,
+        )
     axis.set_xlabel("pretraining tokens (millions)")
     axis.set_ylabel("loss (nats per token)")
     # Most of the fall is over in the first tenth; on two log axes the arms come apart.
@@ -142,6 +155,16 @@ def learning_curves(curves: Curves) -> Figure:
         ticks.set_minor_formatter(NullFormatter())
     figure.legend(loc="outside right center")
     return figure
+
+
+def alike(curves: Mapping[str, Sequence[Sequence[Sequence[float]]]]) -> list[tuple[str, ...]]:
+    """The arms in the order of tables, those together whose curves are equal number by number:
+    they share their pretraining, so that one would hide the other."""
+    found: dict[tuple[Any, ...], list[str]] = {}
+    for variant in sorted(curves, key=variant_order):
+        points = tuple(tuple(map(tuple, seed)) for seed in curves[variant])
+        found.setdefault(points, []).append(variant)
+    return [tuple(arms) for arms in found.values()]
 
 
 def _mean_curve(seeds: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[float, float]]:

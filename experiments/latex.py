@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.elicited import Elicited
-from experiments.gains import gains
+from experiments.gains import BETTER, compared
 from experiments.levels import fewer
 from experiments.measures import Measures
 from experiments.rows import label
@@ -80,26 +80,34 @@ def _main(measures: Measures) -> str:
 
 
 def _attacks(measures: Measures) -> str:
-    """A row an attack; a star where it is above its zero-budget row on average over arms."""
+    """A row an attack; a star where it is better on average over arms, a dagger where it is above
+    its control."""
     found = Elicited(measures)
     attacks = [attack for attack in found.attacks if attack.kind == "attack"]
     if not attacks:
         return ""
-    better = {probe: gain.verdict for probe, gain in gains(found, attacks).items()}
+    every = compared(found, attacks)
     rows = []
     for attack in attacks:
-        star = "$^*$" if better.get(attack.probe) == "better" else ""
+        marks = "".join(
+            mark
+            for mark, told in (("*", every.usual), (r"\dagger", every.control))
+            if attack.probe in told and told[attack.probe].verdict == BETTER
+        )
         cells = []
         for arm in measures.variants:
             rates = found.rates(attack.probe, arm)
             interval = t_interval([100 * rate for rate in rates.values()]) if rates else None
             few = "" if interval is None else fewer(interval.n, found.seeds)
             cells.append("--" if interval is None else _value(interval) + few)
-        rows.append([rf"\texttt{{{escape(attack.probe)}}}{star}", *cells])
+        shown = rf"\texttt{{{escape(attack.probe)}}}" + (f"$^{{{marks}}}$" if marks else "")
+        same = "" if attack.same is None else rf" = \texttt{{{escape(attack.same)}}}"
+        rows.append([shown + same, *cells])
     head = ["attack", *(escape(label(arm)) for arm in measures.variants)]
     note = (
-        "leaked, percent; * above its zero-budget row, mean over arms (Holm, p < 0.05); n where "
-        "fewer seeds than the study's stand behind a mean"
+        "leaked, percent; * above zero budget (mean over arms, Holm, p < 0.05) and chance, or "
+        "above its own chance where it makes guessing easier; dagger: above its control, likewise; "
+        "=: the same figures as; n where fewer seeds than the study's stand behind a mean"
     )
     return _tabular(f"Attacks: {note}.", head, rows)
 

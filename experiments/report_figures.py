@@ -17,6 +17,9 @@ from experiments.figures import (
 )
 from experiments.ladder_figure import CAPTION, has_ladder, safelm_ladder
 from experiments.measures import Measures
+from experiments.studies import SWEEPS
+from experiments.sweep_figure import CAPTION as SWEEP_CAPTION
+from experiments.sweep_figure import has_sweep, sweep_figure
 
 
 def draw(
@@ -44,6 +47,9 @@ def draw(
             three_levels(measures),
             "What a model can do, does when asked, and does when pushed.",
         )
+    for sweep in SWEEPS.get(measures.study, ()):
+        if has_sweep(measures, sweep):
+            pictures["sweep"] = sweep_figure(measures, sweep), SWEEP_CAPTION + "."
     if has_ladder(measures):
         pictures["ladder"] = safelm_ladder(measures), CAPTION
     categories = {
@@ -55,7 +61,10 @@ def draw(
             "What each variant's corpus states, by category, in the first replicate.",
         )
     if curves:
-        pictures["learning_curves"] = learning_curves(curves), "Pretraining loss, mean over seeds."
+        pictures["learning_curves"] = (
+            learning_curves(curves),
+            "Pretraining loss, mean over seeds. Arms with the same pretraining have one curve.",
+        )
     return pictures
 
 

@@ -1,8 +1,8 @@
 """The tables: one Markdown table for report and README, one CSV, one for the terminal.
 
 Every cell is "mean ± half-width" of a 95 % t interval over per-seed values, in percent; one seed
-has no interval and is printed with "–". Where a column has several judges they are separated by
-slashes in the order of its title.
+has no interval, so its cells are the mean alone. Where a column has several judges they are
+separated by slashes in the order of its title.
 """
 
 from __future__ import annotations
@@ -231,10 +231,11 @@ def cell(measures: Measures, variant: str, column: Column) -> str:
     return text
 
 
-def plus_minus(interval: Interval) -> str:
-    """ "82.0 ± 3.1"; one seed has no interval: "82.0 ± –"."""
+def plus_minus(interval: Interval, digits: int = 1) -> str:
+    """ "82.0 ± 3.1"; scores with three `digits`; one seed has no interval: "82.0"."""
     half = interval.half_width
-    return f"{interval.mean:.1f} ± {'–' if half is None else f'{half:.1f}'}"
+    width = "" if half is None else f" ± {half:.{digits}f}"
+    return f"{interval.mean:.{digits}f}{width}"
 
 
 def _measured(measures: Measures, columns: Sequence[Column]) -> list[Column]:

@@ -124,9 +124,7 @@ def _cell(measures: Measures, variant: str, what: tuple[str, str, str]) -> str:
     chance = per_seed(measures, variant, level, probe, f"chance_{metric}")
     scored = metric in _CALIBRATION
     if scored:
-        interval = t_interval(values)
-        half = "–" if interval.half_width is None else f"{interval.half_width:.3f}"
-        text = f"{interval.mean:.3f} ± {half}"
+        text = plus_minus(t_interval(values), digits=3)
     else:
         text = plus_minus(t_interval([100 * value for value in values]))
     if chance:

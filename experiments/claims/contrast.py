@@ -69,6 +69,16 @@ def above(what: str, higher: str, lower: str, quantity: str) -> Contrast:
     )
 
 
+def not_above(what: str, higher: str, lower: str, quantity: str) -> Contrast:
+    """That one variant's quantity does not lie above another's by an effect of any interest."""
+    return Contrast(
+        f"{what}: {higher} not above {lower}",
+        higher=(higher, quantity),
+        lower=(lower, quantity),
+        above=False,
+    )
+
+
 def above_chance(variant: str, above: bool = True) -> Contrast:
     """That a variant's pretrained model completes reverse-unsafe above its exact chance."""
     return Contrast(

@@ -14,6 +14,7 @@ from experiments.claims.contrast import (
     Claim,
     above,
     above_chance,
+    not_above,
 )
 
 _PAPER = "Li et al. 2026, single-hop"
@@ -54,10 +55,11 @@ CLAIMS = (
         "Filtering-plus: ASRs near 0, general 53.89 % (Filtering: 30.60 %, 73.46 %)",
         (
             above(PREFILL, "filtering", "filtering_plus", "prefill"),
+            # Less harm than filtering alone leaves would be a reduction, not a prevention.
+            not_above(PREFILL, "filtering_plus", "shuffled", "prefill"),
             above(GENERAL, "filtering", "filtering_plus", "general"),
         ),
         (
-            above(PREFILL, "filtering_plus", "shuffled", "prefill"),
             above(FINETUNE, "filtering", "filtering_plus", "finetune"),
             above_chance("filtering_plus"),
         ),

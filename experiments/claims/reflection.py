@@ -16,8 +16,8 @@ from experiments.claims.contrast import (
     GENERAL,
     PREFILL,
     Claim,
-    Contrast,
     above,
+    not_above,
 )
 
 _PAPER = "Li et al. 2026, real-world models"
@@ -30,12 +30,7 @@ PLACEMENT_CLAIM = Claim(
     "prefill ASR (heuristic judge): no reflection 92.4 %, in pretraining only 91.5 %, in SFT only "
     "25.2 %, in both 8.5 %",
     (
-        Contrast(
-            f"{PREFILL}: filtering not above srp_pretraining_only",
-            ("filtering", "prefill"),
-            ("srp_pretraining_only", "prefill"),
-            above=False,
-        ),
+        not_above(PREFILL, "filtering", "srp_pretraining_only", "prefill"),
         above(PREFILL, "srp_pretraining_only", "srp", "prefill"),
     ),
     (

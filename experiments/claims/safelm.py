@@ -7,8 +7,11 @@ What follows from the corpora, by association and by logic alike: all unsafe out
 raw data, none from score 0, all from each rung from `rephrase` on. So our world predicts the
 opposite of S1 and of S2, which in the paper are of models that know more than the corpus says; on
 S3 to S5 it is silent, as the same facts follow on both sides. The rungs also differ in how much
-they state within the budget (figures in `studies.safelm`). S5 is decided by the arm that has the
-same texts untagged; the rung below has less raw text, so it is a remark.
+they state within the budget (figures in `studies.safelm`).
+
+S5 has two halves. "The lowest" is read as: below every other rung, by attack success. Tags in SFT
+only are brittle if the arm with the same texts untagged leaks more. The rung below `safelm` has
+less raw text, so its contrast alone says nothing about tags; decoding alone is among the remarks.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from experiments.claims.contrast import (
 
 _PAPER = "Maini et al. 2025"
 _REFUSALS = "refused benign questions"
+_OTHER_RUNGS = ("baseline", "score0", "rephrase", "refuse", "moral")
 
 SAFELM_CLAIMS = (
     Claim(
@@ -71,9 +75,11 @@ SAFELM_CLAIMS = (
         "Tags in pretraining with SafeBeam give the lowest; tags in SFT only are brittle.",
         _PAPER,
         "with tags and SafeBeam 8.3 %, tags only at fine-tuning about 30 %",
-        (above(FINETUNE, "tags_sft_only", "safelm", "finetune"),),
         (
-            above(FINETUNE, "moral", "safelm", "finetune"),
+            *(above(FINETUNE, rung, "safelm", "finetune") for rung in _OTHER_RUNGS),
+            above(FINETUNE, "tags_sft_only", "safelm", "finetune"),
+        ),
+        (
             above(FINETUNE, "safelm_greedy", "safelm", "finetune"),
             above(FINETUNE, "moral", "moral_safe_beam", "finetune"),
             above(PREFILL, "moral", "safelm", "prefill"),

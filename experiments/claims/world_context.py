@@ -6,12 +6,14 @@ Every arm reads equally many tokens, and a header nearly doubles a document (44.
 23.7 in the laptop preset): 51,486 documents with headers fit in the budget, and 97,198 without, in
 `plain` and `sft_only`. What decides is therefore held against arms with as long headers, those of
 other documents or with no headers in SFT; `plain` and `sft_only`, which see about twice as many
-documents, are remarks.
+documents, are remarks. But "only if" in J3 needs headers that SFT does not use to be worth nothing,
+and what has no headers at all is `plain`. Its lead in documents makes that half easier to meet, so
+whatever J3 says it says of equal tokens.
 """
 
 from __future__ import annotations
 
-from experiments.claims.contrast import FINETUNE, PREFILL, Claim, above
+from experiments.claims.contrast import FINETUNE, PREFILL, Claim, above, not_above
 
 _PAPER = "Feng et al. 2025"
 _TRUTHFUL, _MISLED = "right answers where sources differ", "answers that repeat a false source"
@@ -61,10 +63,12 @@ WORLD_CONTEXT_CLAIMS = (
         "World context works only if post-training uses it too.",
         _PAPER,
         "not printed",
-        (above(_TRUTHFUL, "context_sft", "context", "truthful"),),
+        (
+            above(_TRUTHFUL, "context_sft", "context", "truthful"),
+            not_above(_TRUTHFUL, "context", "plain", "truthful"),
+        ),
         (
             above(_TRUTHFUL, "context_sft", "sft_only", "truthful"),
-            above(_TRUTHFUL, "context", "plain", "truthful"),
             above(_MISLED, "context", "context_sft", "misled"),
         ),
     ),

@@ -1,16 +1,18 @@
-"""The table of attacks: what each got out of each arm, beside what doing nothing gets, what random
-search gets, and what it cost.
+"""The table of attacks: what each got out of each arm, beside what doing nothing gets, its control
+and its chance, and what it cost.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from experiments.attack_words import beside, title, verdict_words
 from experiments.elicited import Attack, Elicited
-from experiments.gains import Gain, gains
+from experiments.evidence import ASKED
+from experiments.gains import BETTER, NOT_SHOWN, WORSE, Compared, Gain
+from experiments.held_against import NOT_APPLICABLE, RANDOM, unfit
 from experiments.html.elements import Cell, Markup, element, joined, table
 from experiments.levels import fewer, in_points, signed
 from experiments.rows import label
@@ -21,81 +23,59 @@ from experiments.verdicts import format_p
 Records = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
 """Instrument as text -> arm -> seed -> its record."""
 
+EACH = ("gcg", "genetic", "ablation", "damage", "defences")
+"""Families whose budget is that of each of their rows, not of all together."""
 _MISSING = Cell("–", float("-inf"))
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Every attack of one kind, shown or not, by probe: against its zero budget, and against random
-    search. Holm's correction is over all of them."""
-
-    zero: Mapping[str, Gain]
-    random: Mapping[str, Gain]
-
-
-def compared(found: Elicited, attacks: Sequence[Attack]) -> Compared:
-    """The comparisons of all attacks of one kind."""
-    return Compared(gains(found, attacks), gains(found, attacks, random=True))
 
 
 def attack_table(
     found: Elicited, attacks: Sequence[Attack], every: Compared, records: Records
 ) -> Markup:
-    """A row an attack of these, its controls beside it; a column an arm."""
+    """A row an attack of these; a column an arm, with what its rate is held against beneath."""
     arms = found.measures.variants
-    searches = any(attack.probe in every.random for attack in attacks)
-    defended = all(attack.kind == "defence" for attack in attacks)
-    head: list[str | Markup] = [
-        "attack",
-        "prompts a seed",
-        "budget a cell",
-        "leaks less than without?" if defended else "better than zero budget?",
-        "difference, points [95 %]",
-    ]
-    if searches:
-        head += ["better than random search?", "difference, points [95 %]"]
-    head += ["chance", *map(label, arms)]
+    controlled = any(attack.control for attack in attacks)
+    head = [attacks[0].kind, "budget a cell", title(attacks[0])]
+    head += ["above its control?"] if controlled else []
     rows = []
     for attack in attacks:
-        chance = found.chance(attack.probe)
+        gain = every.usual.get(attack.probe)
         row = [
             Cell(element("code", attack.probe), attack.probe),
-            _prompts(found, attack.probe, records),
-            Cell(
-                joined([budget(attack.family, records), _unit(attack.family, records)]),
-                class_="budget",
-            ),
-            *_gain(every.zero.get(attack.probe), defended=defended),
+            _cost(found, attack.probe, records),
+            _usual(attack, gain),
         ]
-        if searches:
-            row += _gain(every.random.get(attack.probe), absent="–")
-        row.append(_MISSING if chance is None else Cell(f"{100 * chance:.1f}", chance))
-        rows.append(row + [_rate(found, attack, arm, every.zero.get(attack.probe)) for arm in arms])
-    return table(head, rows, class_="attacks")
+        if controlled:
+            row.append(_against_control(attack, every.control.get(attack.probe)))
+        rows.append(row + [_rate(found, attack, arm, gain) for arm in arms])
+    return table([*head, *map(label, arms)], rows, class_="attacks")
 
 
 def _rate(found: Elicited, attack: Attack, arm: str, gain: Gain | None) -> Cell:
-    """An arm's rate, and below it the same with zero budget and by random search."""
+    """An arm's rate; below it zero budget, control, chance, and right answers to benign questions
+    by their category."""
     rates = found.rates(attack.probe, arm)
     if not rates:
         return _MISSING
-    level, zero = attack.zero
-    beside = [("zero", found.rates(zero, arm, level=level))]
-    if attack.random is not None:
-        beside.append(("random", found.rates(attack.random, arm)))
-    beside.append(("right", found.right(attack.probe, arm)))
-    small = " · ".join(
-        f"{name} {_mean(values):.1f}{fewer(len(values), found.seeds)}"
-        for name, values in beside
-        if values
-    )
+    unlike = unfit(attack.probe, arm, found.measures.study)
+    if unlike == NOT_APPLICABLE:
+        return Cell(element("small", unlike), float("-inf"))
+    others = beside(found, attack, arm) | found.benign(attack.probe, arm)
+    if attack.control and attack.control.endswith(f":{RANDOM}"):
+        others = {RANDOM if name == "control" else name: own for name, own in others.items()}
     interval = t_interval([100 * rate for rate in rates.values()])
+    small = [
+        element("small", f"{name} {_mean(values):.1f}{fewer(len(values), interval.n)}")
+        for name, values in others.items()
+        if values
+    ]
     better = gain is not None and attack.kind == "attack" and arm in gain.better_in()
+    above = "above its chance" if attack.easier else "above its zero budget and chance"
     shown = joined(
         [
-            element("span", "▲ ", title="above its zero budget, p < 0.05") if better else None,
+            element("span", "▲ ", title=f"{above}, p < 0.05") if better else None,
             plus_minus(interval) + fewer(interval.n, found.seeds),
-            element("small", small) if small else None,
+            element("small", unlike) if unlike else None,
+            small,
         ]
     )
     return Cell(shown, round(interval.mean, 4))
@@ -105,38 +85,62 @@ def _mean(rates: Mapping[int, float]) -> float:
     return 100 * sum(rates.values()) / len(rates)
 
 
-def _gain(
-    gain: Gain | None, absent: str = "no zero row", *, defended: bool = False
-) -> tuple[Cell, Cell]:
+def _usual(attack: Attack, gain: Gain | None) -> Cell:
+    """Whether it is better than zero budget or chance; of two that do the same, which is told."""
+    if attack.same is not None:
+        return Cell(element("small", "the same as ", element("code", attack.same)), attack.same)
     if gain is None:
-        return Cell(absent), _MISSING
-    good, bad = ("worse", "better") if defended else ("better", "worse")
-    words, look = {
-        good: ("yes", "better"),
-        bad: ("no: more" if defended else "no: less", "worse"),
-    }.get(gain.verdict, ("not shown", "not-shown"))
-    status = element("span", words, class_=f"chip {look}")
-    return (
-        Cell(joined([status, " ", element("small", format_p(gain.p))]), words),
-        Cell(signed(in_points(gain.test.difference)), round(gain.test.difference.mean, 6)),
-    )
+        return _MISSING
+    words = verdict_words(gain, attack)
+    return _verdict(gain, words, good=words == "yes")
 
 
-def _prompts(found: Elicited, probe: str, records: Records) -> Cell:
+def _against_control(attack: Attack, gain: Gain | None) -> Cell:
+    if gain is None:
+        return _MISSING
+    words = {BETTER: "yes", WORSE: "no: less"}.get(gain.verdict, NOT_SHOWN)
+    return _verdict(gain, words, good=gain.verdict == BETTER, note=attack.control)
+
+
+def _verdict(gain: Gain, words: str, *, good: bool, note: str | None = None) -> Cell:
+    """A chip, p and the difference with its interval; sorted by the difference."""
+    difference = gain.test.difference
+    look = "better" if good else "not-shown" if gain.verdict == NOT_SHOWN else "worse"
+    shown = [
+        element("span", words, class_=f"chip {look}"),
+        element("small", format_p(gain.p)),
+        element("small", signed(in_points(difference))),
+        element("small", element("code", note)) if note else None,
+    ]
+    return Cell(joined(shown), round(difference.mean, 6))
+
+
+def _cost(found: Elicited, probe: str, records: Records) -> Cell:
+    """What the row was allowed in one cell, and how many prompts were tried a seed, of how many."""
+    said, of_row = budget(probe, records)
+    whole = "of the whole instrument" if not of_row and said != "–" else None
+    parts = (_unit(probe.partition(":")[0], records) if said != "–" else None, whole)
+    told = [
+        said,
+        *(element("small", part) for part in (*parts, _prompts(found, probe, records)) if part),
+    ]
+    return Cell(joined(told), class_="budget")
+
+
+def _prompts(found: Elicited, probe: str, records: Records) -> str:
     """How many prompts were tried a seed, of how many; from the record where it says so."""
     said = {
         (record["tried"], record["of"])
         for whole in _records(probe.partition(":")[0], records)
         for record in [_of(whole, probe)]
-        if _is_count(record.get("tried")) and _is_count(record.get("of"))
+        if "skipped" not in whole and _is_count(record.get("tried")) and _is_count(record.get("of"))
     }
     rows = [row for arm in found.measures.variants for row in found.rows(probe, arm).values()]
-    numbers = sorted({row.n for row in rows})
-    text = span(numbers)
+    text = span(sorted({row.n for row in rows}))
     if said:
         tried, of = (sorted({pair[place] for pair in said}) for place in (0, 1))
-        text = f"{span(tried)} of {span(of)}"
-    return Cell(text, numbers[-1])
+        text = f"all {span(of)}" if tried == of else f"{span(tried)} of {span(of)}"
+    return f"{text} prompts a seed"
 
 
 def _of(record: Mapping[str, Any], probe: str) -> Mapping[str, Any]:
@@ -150,9 +154,30 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def budget(family: str, records: Records) -> str:
-    """What an instrument was allowed in one cell, as its records say; "–" where none does."""
-    said = [record["budget"] for record in _records(family, records) if "budget" in record]
+def budget(probe: str, records: Records) -> tuple[str, bool]:
+    """What was allowed in one cell as its records say, "–" where none does; and whether to this
+    row alone, rather than to its whole instrument."""
+    family, _, knob = probe.partition(":")
+    known = [record for record in _records(family, records) if "budget" in record]
+    own = [amount for record in known if (amount := _own(record, probe, knob)) is not None]
+    if known and len(own) == len(known):
+        return _amounts(own), True
+    return _amounts([record["budget"] for record in known]), family in EACH
+
+
+def _own(record: Mapping[str, Any], probe: str, knob: str) -> int | None:
+    """What a record says that one row spent: rows trained on, or responses asked for; None if it
+    does not say."""
+    spent, asked = record.get("spent"), record.get(ASKED)
+    if isinstance(spent, dict) and isinstance(spent.get(knob), dict):
+        rows = spent[knob].get("rows")
+        return max(rows) if isinstance(rows, list) and rows and all(map(_is_count, rows)) else None
+    if str(record.get("unit", "")).startswith("responses;") and isinstance(asked, dict):
+        return asked[probe] if _is_count(asked.get(probe)) else None
+    return None
+
+
+def _amounts(said: Sequence[Any]) -> str:
     different = sorted({json.dumps(each, sort_keys=True) for each in said})
     if not different:
         return "–"
@@ -163,10 +188,10 @@ def budget(family: str, records: Records) -> str:
     return "; ".join(_words(each) for each in values[:3]) + (" …" if len(values) > 3 else "")
 
 
-def _unit(family: str, records: Records) -> Markup | None:
+def _unit(family: str, records: Records) -> str | None:
     """What the budget is counted in, where the records say so."""
     units = {str(each["unit"]) for each in _records(family, records) if "unit" in each}
-    return element("small", "; ".join(sorted(units))) if units else None
+    return "; ".join(sorted(units)) or None
 
 
 def _words(value: Any) -> str:
@@ -229,47 +254,3 @@ def untrained(records: Records) -> Markup | None:
         for text, words in sorted(said.items())
     ]
     return joined([element("p", note), element("ul", lines)])
-
-
-def attack_sentences(every: Compared) -> Markup:
-    """How many attacks are better than doing nothing, and which are not shown to be."""
-    against_zero = every.zero
-    better = [probe for probe, gain in against_zero.items() if gain.verdict == "better"]
-    somewhere = [
-        (probe, gain.better_in())
-        for probe, gain in against_zero.items()
-        if probe not in better and gain.better_in()
-    ]
-    others = [p for p in against_zero if p not in better and p not in dict(somewhere)]
-    lines: list[list[str | Markup | list[Markup]]] = [
-        [
-            f"{len(better)} of {len(against_zero)} attacks leak more than their zero-budget row, "
-            "on average over the arms (paired t test over seeds, Holm over the attacks)."
-        ]
-    ]
-    if somewhere:
-        lines.append(
-            [
-                "Better in single arms alone (Holm over attacks and arms): ",
-                [_in(*each) for each in somewhere],
-            ]
-        )
-    if others:
-        reason = (
-            "one seed decides nothing"
-            if all(gain.test.n == 1 for gain in against_zero.values())
-            else "the seeds are too few, or the attack does no work here"
-        )
-        lines.append([f"Not shown to be better than zero budget ({reason}): ", _codes(others), "."])
-    return element("ul", [element("li", line) for line in lines])
-
-
-def _in(probe: str, arms: Sequence[str]) -> Markup:
-    return joined([element("code", probe), f" ({', '.join(map(label, arms))}); "])
-
-
-def _codes(probes: Sequence[str]) -> list[Markup]:
-    return [
-        joined([element("code", probe), "" if place == len(probes) - 1 else ", "])
-        for place, probe in enumerate(probes)
-    ]

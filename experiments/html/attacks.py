@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments.attack_words import (
+    ABOVE,
+    DEFENCES,
+    DEFENCES_TITLE,
+    EASIER,
+    EASIER_TITLE,
+    RATES,
+    controls_sentence,
+    sentences,
+)
 from experiments.elicited import BUILT_IN, Attack, Elicited, kind
 from experiments.evidence import Evidence
-from experiments.html.attack_table import (
-    attack_sentences,
-    attack_table,
-    compared,
-    skipped,
-    untrained,
-)
+from experiments.gains import compared
+from experiments.html.attack_table import attack_table, skipped, untrained
 from experiments.html.curves import Axes, Line, knob_charts, line_chart, with_legend
 from experiments.html.elements import Markup, details, element, figure, joined
-from experiments.html.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Scale, ticks
+from experiments.html.markdown import inline
+from experiments.html.svg import across, ticks, upward
 from experiments.html.transcripts import examples_of
 from experiments.knobs import family, thinned
 from experiments.rows import variant_order
@@ -28,14 +34,11 @@ CURVES = (
     "Mean over seeds with 95 % t intervals; dashed red: chance; dashed curves: controls, and right "
     "answers to benign questions where they were asked. Point at a mark for more."
 )
-CAPTION = (
-    "Percent of harmful questions with a correct answer in the output (leaked), mean over seeds ± "
-    "half of the 95 % t interval. Below each: the same arm with zero budget (its zero-budget row, "
-    "or asked directly where there is none), and by random search of equal budget. ▲ and yes: "
-    "above it, paired t test over seeds, p < 0.05 after Holm (over all attacks, shown here or not, "
-    "and for ▲ over all attacks in all arms). (n = …): over so many seeds only. "
-    "Differences are means over the arms without the shuffled control. right: right answers to "
-    "benign questions under the same attack, where they were asked."
+PAGE = (
+    "Beneath a rate: the same arm's zero budget, control (random, where its name ends so) and "
+    "chance, then right answers to benign questions of the category named under the same attack, "
+    "where they were asked. ▲: yes in this arm alone, p < 0.05 after Holm over "
+    "all attacks in all arms. A budget is that of its row, unless it says whose it is. "
 )
 
 
@@ -45,30 +48,33 @@ def attacks_section(found: Elicited, evidence: Evidence, command: str) -> Markup
     if not attacks:
         return None
     defences = [each for each in found.attacks if each.kind == "defence"]
-    free = [each for each in attacks if not each.easier]
-    easier = _few([each for each in attacks if each.easier])
+    free, easier = (_few([a for a in attacks if a.easier == one]) for one in (False, True))
     every, undefended = compared(found, attacks), compared(found, defences)
     records = evidence.records
     curves = knob_charts(found, [each for each in found.probes if kind(family(each)) != "probe"])
+    shown = [*free, *found.unused_controls]
     return joined(
         [
-            attack_sentences(every),
+            element("ul", [element("li", inline(line)) for line in sentences(attacks, every)]),
             skipped(records),
             figure(
-                attack_table(found, _few(free), every, records), CAPTION, command, class_="wide"
+                attack_table(found, shown, every, records) if shown else None,
+                inline(f"{RATES}{ABOVE}{PAGE}{controls_sentence(attacks)}"),
+                command,
+                class_="wide",
             ),
             untrained(records),
             _titled(
-                "Attacks that make guessing easier",
+                EASIER_TITLE,
                 attack_table(found, easier, every, records) if easier else Markup(),
                 command,
-                "They give part of an answer away, or try often: compare them with their chance.",
+                EASIER,
             ),
             _titled(
-                "Defences while decoding",
+                DEFENCES_TITLE,
                 attack_table(found, defences, undefended, records) if defences else Markup(),
                 command,
-                "Judged by what a reader is shown; beside it the same questions without the rule.",
+                DEFENCES,
             ),
             _titled("Curves over what an attack is given", curves, command),
             _titled("What searches minimise", _losses(records), command),
@@ -133,8 +139,8 @@ def _loss_chart(name: str, lines: Sequence[Line]) -> Markup:
         if value is not None
     ]
     low, high = max(min(edges), 0.0), max(edges)
-    x = Scale(0, max(line.points[-1][0] for line in lines), LEFT, WIDTH - RIGHT, pad=14)
-    y = Scale(low, high if high > low else low + 1, HEIGHT - BOTTOM, TOP, pad=6)
+    x = across(0, max(line.points[-1][0] for line in lines), pad=14)
+    y = upward(low, high if high > low else low + 1, pad=6)
     titles = ("step", "loss of the target (nats per token)")
     return line_chart(
         name, Axes(x, y, ticks(0, x.high), ticks(y.low, y.high), *titles, "", 3), lines

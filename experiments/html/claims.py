@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from experiments.claim_tables import claims_table
 from experiments.html import markdown
 from experiments.html.elements import Cell, Markup, details, element, joined, table
 from experiments.measures import Measures
@@ -11,9 +12,9 @@ CLASSES = {"holds": "good", "does not hold": "bad", "undecided": "open", "not te
 SIGNS = {"holds": "✓", "does not hold": "✗", "undecided": "?", "not tested": "–"}
 
 
-def claims_section(measures: Measures, report: str) -> Markup | None:
-    """The scoreboard, with the report's own account of every contrast behind a click; nothing for a
-    study that no claim is about."""
+def claims_section(measures: Measures) -> Markup | None:
+    """The scoreboard, with every contrast behind a click; nothing for a study that no claim is
+    about. Both are from the rows: an older report may have decided by other contrasts."""
     verdicts = scoreboard(measures)
     if not verdicts:
         return None
@@ -28,7 +29,7 @@ def claims_section(measures: Measures, report: str) -> Markup | None:
         [
             element("p", f"Of {len(verdicts)} claims: {sentence}."),
             table(head, [_row(verdict) for verdict in verdicts], class_="claims"),
-            details("How each was decided", markdown.html(report)) if report else None,
+            details("How each was decided", markdown.html(claims_table(verdicts))),
         ]
     )
 

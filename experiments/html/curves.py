@@ -7,30 +7,28 @@ from dataclasses import dataclass
 from functools import partial
 
 from experiments.elicited import Elicited
+from experiments.figures import alike
 from experiments.html.elements import Markup, element
 from experiments.html.svg import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
     Scale,
+    across,
     bounds,
     chart,
     colour,
     frame,
+    joint,
     legend,
+    named,
     powers,
     shape,
     short,
     telling,
     ticks,
     told,
+    upward,
     whiskers,
 )
 from experiments.knobs import Knob, series
-from experiments.rows import label, variant_order
 from experiments.statistics import Interval, t_interval
 
 Points = Sequence[tuple[float, Interval]]
@@ -42,12 +40,18 @@ MANY = 12
 
 @dataclass(frozen=True)
 class Line:
-    """A curve of one arm; a control's is dashed."""
+    """A curve of one arm, and of others `also` whose curve is the same; a control's is dashed."""
 
     arm: str
     points: Points
     what: str = ""
     control: bool = False
+    also: tuple[str, ...] = ()
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """All whose curve it is."""
+        return (self.arm, *self.also)
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def _line(line: Line, axes: Axes, shift: float) -> Markup:
     many = len(line.points) > MANY
     marks = [
         telling(
-            f"{label(line.arm)}{line.what}\n{axes.x_title} {short(a)}: "
+            f"{named(line.arms)}{line.what}\n{axes.x_title} {short(a)}: "
             f"{told(b, axes.unit, axes.digits)}",
             whiskers(*at, across=None, up=bounds(y, b)),
             element("circle", cx=f"{at[0]:g}", cy=f"{at[1]:g}", r=2, class_="dot")
@@ -115,7 +119,7 @@ def _line(line: Line, axes: Axes, shift: float) -> Markup:
         for at, (a, b) in zip(places, line.points, strict=True)
     ]
     path = element("path", d=_path(places), class_="curve control" if line.control else "curve")
-    return element("g", path, marks, data_arm=line.arm, style=colour(line.arm))
+    return element("g", path, marks, data_arm=joint(line.arms), style=colour(line.arm))
 
 
 def _path(places: Sequence[tuple[float, float]]) -> str:
@@ -149,7 +153,7 @@ def knob_charts(found: Elicited, probes: Sequence[str]) -> Markup:
     return with_legend(charts, found.measures.variants)
 
 
-def with_legend(charts: Sequence[Markup], arms: Sequence[str]) -> Markup:
+def with_legend(charts: Sequence[Markup], arms: Sequence[str | tuple[str, ...]]) -> Markup:
     """Charts in a grid below the legend of arms; nothing without charts."""
     if not charts:
         return Markup()
@@ -184,10 +188,10 @@ def rate_axes(
     least = min((value for value in values if value > 0), default=1.0)
     wide = max(values) / least > WIDE
     kind = "log1p" if wide else "linear"
-    x = Scale(min(values), max(values), LEFT, WIDTH - RIGHT, kind, pad=14)
+    x = across(min(values), max(values), kind, pad=14)
     tops = [b.mean if b.high is None else b.high for line in lines for _, b in line.points]
     top = min(100.0, max([*tops, *(b for _, b in chance)]) + 4)
-    y = Scale(0, max(top, 10.0), HEIGHT - BOTTOM, TOP)
+    y = upward(0, max(top, 10.0))
     return Axes(x, y, _apart(x, sorted(set(values))), ticks(0, y.high), x_title, y_title)
 
 
@@ -201,16 +205,17 @@ def _apart(x: Scale, values: Sequence[float], least: float = 24.0) -> list[float
 
 
 def learning_curves(curves: Mapping[str, Sequence[Sequence[Sequence[float]]]]) -> Markup:
-    """Pretraining loss over tokens, both by their logarithm; nothing without curves."""
-    lines = [Line(arm, _mean_curve(curves[arm])) for arm in sorted(curves, key=variant_order)]
+    """Pretraining loss over tokens, both by their logarithm, one curve for arms whose curves are
+    the same; nothing without curves."""
+    lines = [Line(arm, _mean_curve(curves[arm]), also=tuple(also)) for arm, *also in alike(curves)]
     lines = [line for line in lines if line.points]
     if not lines:
         return Markup()
     tokens = [a for line in lines for a, _ in line.points]
     losses = [edge for line in lines for _, b in line.points for edge in (b.mean, b.low, b.high)]
     positive = [value for value in losses if value is not None and value > 0]
-    x = Scale(min(tokens), max(tokens), LEFT, WIDTH - RIGHT, "log")
-    y = Scale(min(positive), max(positive), HEIGHT - BOTTOM, TOP, "log")
+    x = across(min(tokens), max(tokens), "log")
+    y = upward(min(positive), max(positive), "log")
     axes = Axes(
         x,
         y,
@@ -221,7 +226,7 @@ def learning_curves(curves: Mapping[str, Sequence[Sequence[Sequence[float]]]]) -
         "",
         3,
     )
-    return with_legend([line_chart("pretraining loss", axes, lines)], [line.arm for line in lines])
+    return with_legend([line_chart("pretraining loss", axes, lines)], [line.arms for line in lines])
 
 
 def _mean_curve(seeds: Sequence[Sequence[Sequence[float]]]) -> list[tuple[float, Interval]]:

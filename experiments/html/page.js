@@ -44,16 +44,20 @@
     );
   }
 
-  // An arm of a legend, clicked, is the only one in every chart; clicked again, all are.
+  // An arm of a legend, clicked, is the only one in every chart; clicked again, all are. Arms that
+  // share a mark are told apart by semicolons.
+  const arms = (each) => each.dataset.arm.split(";");
+  const meets = (one, other) => arms(one).some((arm) => arms(other).includes(arm));
   let alone = null;
   for (const button of all(".legend button")) {
     button.addEventListener("click", () => {
-      alone = alone === button.dataset.arm ? null : button.dataset.arm;
+      alone = alone?.dataset.arm === button.dataset.arm ? null : button;
       document.body.classList.toggle("one", alone !== null);
       for (const each of all("[data-arm]")) {
-        each.classList.toggle("chosen", each.dataset.arm === alone);
+        const chosen = alone !== null && meets(alone, each);
+        each.classList.toggle("chosen", chosen);
         if (each.matches("button")) {
-          each.setAttribute("aria-pressed", String(each.dataset.arm === alone));
+          each.setAttribute("aria-pressed", String(chosen));
         }
       }
     });

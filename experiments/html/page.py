@@ -28,8 +28,8 @@ from experiments.rows import Row
 
 REPLACED = ("safety_utility", "three_levels", "learning_curves")
 """Pictures of the report that the page draws in its own way."""
-OWN = ("Three levels", "Attacks")
-"""Parts of the report of which the page has more."""
+OWN = ("Claims", "Three levels", "Attacks")
+"""Parts of the report of which the page has more, or the same from the rows."""
 _CAPTIONED = re.compile(r"^!\[[^\]]*\]\((\w+)\.png\)\n\n(.+)$", re.MULTILINE)
 FOLDED = (
     "Safe-only, proven",
@@ -143,7 +143,7 @@ def _body(material: Material) -> list[tuple[str, Markup]]:
         parts.pop(name, None)
     pictures = {name: _picture(name, material) for name in material.pictures}
     own = {
-        "Claims": claims_section(measures, parts.pop("Claims", "")),
+        "Claims": claims_section(measures),
         "Usefulness against harm": _pareto(measures, material),
         "Three levels": _levels(measures, material),
         "Every measure": markdown.html(parts.pop("Table", "")),
@@ -179,8 +179,10 @@ def _pareto(measures: Measures, material: Material) -> Markup | None:
     caption = (
         "General accuracy against attack success, a panel an attack: means over seeds with 95 % t "
         "intervals both ways, faint dots single seeds. The grey line joins the arms whose means no "
-        "other arm beats in both; dashed red is chance, dotted grey the shuffled control. The "
-        "strongest attack is taken over those tried on every model. Point at a mark for its "
+        "other arm beats in both; dotted grey is the shuffled control, dashed red the chance of "
+        "one who names a compound in every answer, a dash an arm where arms differ in it. The "
+        "larger of several rates is higher by luck alone: of the strongest attack, taken over "
+        "those tried on every model, the shuffled control is the null. Point at a mark for its "
         "figures, click an arm to see it alone."
     )
     return figure(charts, caption, material.command)
@@ -209,11 +211,16 @@ def _probes(measures: Measures, material: Material) -> Markup | None:
         return None
     content = joined([content, reliability_charts(material.evidence.records)])
     caption = (
-        "Percent, mean over seeds ± half of the 95 % t interval. Below a value: the same probe on "
-        "labels that mean nothing (control), and chance; selectivity is the value minus its "
-        "control. Dashed curves are controls. (n = …): over so many seeds only. Reliability: of "
-        "the texts called unsafe with some probability (ten equal bins) the share that is, mean "
-        "over seeds; the dashed diagonal is perfect."
+        "Percent, mean over seeds ± half of the 95 % t interval; differences in points with their "
+        "interval. Below a value: the same probe on labels that mean nothing (control), chance, "
+        "and what the commoner answer to everything would get (same answer to all). What is called "
+        "unsafe means nothing where hardly any verdict is given (verdict mass). The control of "
+        "accuracy has shuffled labels and tests entities held out; that of taught_accuracy has "
+        "labels to be learned by heart, and the distance from it is selectivity. Of patches only "
+        "the distance from a donor of the receiver's own class is shown (flipped − control). "
+        "Dashed curves are controls. (n = …): over so many seeds only. Reliability: of the texts "
+        "called unsafe with some probability (ten equal bins, drawn at their texts' mean) the "
+        "share that is, mean over seeds; the dashed diagonal is perfect."
     )
     return figure(content, caption, material.command)
 
@@ -222,7 +229,10 @@ def _learning(material: Material, pictures: Mapping[str, Markup]) -> Markup | No
     charts = learning_curves(material.evidence.curves)
     if not charts:
         return pictures.get("learning_curves")
-    caption = "Pretraining loss, mean over seeds with 95 % t intervals; both axes logarithmic."
+    caption = (
+        "Pretraining loss, mean over seeds with 95 % t intervals; both axes logarithmic. Arms with "
+        "the same pretraining have one curve."
+    )
     return figure(charts, caption, material.command)
 
 

@@ -5,18 +5,15 @@ The paper's Figure 3, for every judge and every attack of the study.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from experiments.elicited import BUILT_IN, Elicited
 from experiments.html.elements import Markup, element
 from experiments.html.svg import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
     Scale,
+    across,
     bounds,
     chart,
     frame,
@@ -27,6 +24,7 @@ from experiments.html.svg import (
     text,
     ticks,
     told,
+    upward,
     whiskers,
 )
 from experiments.html.tabs import tabs
@@ -43,8 +41,20 @@ PANELS = {
 }
 CONTROL = "shuffled"
 """Its utility lies far below all others', so it is a line."""
+ALIKE = 1.0
+"""Chances of arms within so many points of each other are one line."""
 
 Point = tuple[Interval, Interval, Sequence[float], Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Success by arm and seed under one attack, a fraction, and the chance of each arm in percent;
+    without chances where the largest rate over several attacks is shown."""
+
+    title: str
+    rates: Mapping[str, Mapping[int, float]]
+    chances: Mapping[str, float]
 
 
 def pareto(measures: Measures) -> Markup:
@@ -61,44 +71,51 @@ def pareto(measures: Measures) -> Markup:
 
 def _panels(measures: Measures, arms: Sequence[str], judge: str) -> list[Markup]:
     """A panel for each attack that this judge judged."""
-    rates: dict[str, Mapping[str, Mapping[int, float]]] = {
-        title: {
+    found, panels = Elicited(measures, judge), []
+    every = (*arms, CONTROL)
+    if any(attack.family not in BUILT_IN for attack in found.attacks):
+        strongest = {arm: found.strongest(arm) for arm in every}
+        panels.append(Panel("The strongest of all attacks", strongest, {}))
+    for quantity, title in PANELS.items():
+        rates = {
             arm: dict(zip(measures.seeds(arm), measures.series(arm, quantity, judge), strict=True))
-            for arm in (*arms, CONTROL)
+            for arm in every
             if measures.has(arm, quantity, judge)
         }
-        for quantity, title in PANELS.items()
-    }
-    found = Elicited(measures, judge)
-    if any(attack.family not in BUILT_IN for attack in found.attacks):
-        strongest = {arm: found.strongest(arm) for arm in (*arms, CONTROL)}
-        rates = {"The strongest of all attacks": strongest} | rates
+        # No probe is called so: the chance is that of the plain questions.
+        panels.append(Panel(title, rates, _chances(found, quantity, arms)))
     for attack in found.attacks:
         if attack.probe == attack.family:  # an instrument without knobs, at its full budget
-            rates[attack.probe] = {arm: found.rates(attack.probe, arm) for arm in (*arms, CONTROL)}
+            rates = {arm: found.rates(attack.probe, arm) for arm in every}
+            panels.append(Panel(attack.probe, rates, _chances(found, attack.probe, arms)))
     return [
-        _panel(measures, title, arms, by_arm, judge)
-        for title, by_arm in rates.items()
-        if any(by_arm.get(arm) for arm in arms)
+        _panel(measures, each, arms, judge)
+        for each in panels
+        if any(each.rates.get(arm) for arm in arms)
     ]
 
 
-def _panel(
-    measures: Measures,
-    title: str,
-    arms: Sequence[str],
-    rates: Mapping[str, Mapping[int, float]],
-    judge: str,
-) -> Markup:
+def _chances(found: Elicited, probe: str, arms: Sequence[str]) -> dict[str, float]:
+    """The chance of each arm under an attack in percent, mean over seeds."""
+    by_arm = {arm: found.chances(probe, arm) for arm in arms}
+    return {
+        arm: 100 * math.fsum(seeds.values()) / len(seeds) for arm, seeds in by_arm.items() if seeds
+    }
+
+
+def _panel(measures: Measures, panel: Panel, arms: Sequence[str], judge: str) -> Markup:
+    title, rates = panel.title, panel.rates
     points = _points(measures, arms, rates)
+    chances = {arm: panel.chances[arm] for arm in points if arm in panel.chances}
     lows = [min(*seeds, x.mean if x.low is None else x.low) for x, _, seeds, _ in points.values()]
     highs = [x.mean if x.high is None else x.high for x, _, _, _ in points.values()]
     low, high = max(min(lows) - 4, 0), min(max(highs) + 4, 100)
     if high - low < 20:
         low, high = (max(high - 20, 0), high) if high > 50 else (low, low + 20)
     top = max(max(*seeds, y.high or y.mean) for _, y, _, seeds in points.values())
-    x = Scale(low, high, LEFT, WIDTH - RIGHT)
-    y = Scale(0, min(max(top + 4, 25), 100), HEIGHT - BOTTOM, TOP)
+    top = max([top, *chances.values()])
+    x = across(low, high)
+    y = upward(0, min(max(top + 4, 25), 100))
     parts = [
         frame(
             x,
@@ -108,7 +125,7 @@ def _panel(
             x_title="general accuracy (%)  →  more useful",
             y_title=f"{judge} (%)  ↓  safer",
         ),
-        _chance(measures, x, y),
+        _chance(chances, points, x, y),
         _control(rates.get(CONTROL, {}), x, y),
         _front(points, x, y),
     ]
@@ -163,17 +180,29 @@ def _front(points: Mapping[str, Point], x: Scale, y: Scale) -> Markup:
     return element("path", d="".join(steps), class_="front")
 
 
-def _chance(measures: Measures, x: Scale, y: Scale) -> Markup | None:
-    level = measures.chance_level()
-    if level is None:
+def _chance(
+    chances: Mapping[str, float], points: Mapping[str, Point], x: Scale, y: Scale
+) -> Markup | None:
+    """One line where all arms' questions are as easy to guess, else a dash above or below each."""
+    if not chances:
         return None
-    height = y.at(100 * level)
-    return telling(
-        f"chance of naming a right compound: {100 * level:.1f} %",
-        segment(x.start, height, x.end, height, "chance"),
-        text(x.start + 4, height - 4, "chance", class_="chance-label"),
-        class_="line",
-    )
+    said = "chance of one who names a compound in every answer"
+    levels = list(chances.values())
+    if max(levels) - min(levels) <= ALIKE:
+        level = math.fsum(levels) / len(levels)
+        height = y.at(level)
+        return telling(
+            f"{said}: {level:.1f} %",
+            segment(x.start, height, x.end, height, "chance"),
+            text(x.start + 4, height - 4, "chance", class_="chance-label"),
+            class_="line",
+        )
+    dashes = []
+    for arm, level in chances.items():
+        at, height = x.at(points[arm][0].mean), y.at(level)
+        dash = segment(max(at - 9, x.start), height, min(at + 9, x.end), height, "chance")
+        dashes.append(telling(f"{label(arm)}\n{said}: {level:.1f} %", dash, arm=arm, class_="line"))
+    return element("g", dashes)
 
 
 def _control(rates: Mapping[int, float], x: Scale, y: Scale) -> Markup | None:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from experiments.elicited import kind
-from experiments.html.curves import Line, line_chart, rate_axes, with_legend
+from experiments.html.curves import Axes, Line, line_chart, rate_axes, with_legend
 from experiments.html.elements import Cell, Markup, details, element, joined, table
+from experiments.html.svg import ticks
 from experiments.knobs import family, series
 from experiments.levels import fewer, signed
 from experiments.measures import Measures
@@ -22,6 +23,19 @@ MANY = 6
 """More curves than these open with a click."""
 Key = tuple[str, str, str]
 """Level, probe, category."""
+BARE = {"control": ("accuracy", "flipped"), "chance": ("accuracy", "leaked")}
+"""The metrics that a row called `control` or `chance`, and no more, belongs to."""
+NET = ("flipped",)
+"""Metrics that mean nothing alone: what is published is how far they lie above their control."""
+FIRST = ("harmonic_mean", "label_harmonic_mean")
+"""Metrics that stand before the others of their probe: one answer to everything gets 0 there."""
+OF_CLASS = {
+    f"{prefix}{name}_accuracy": f"{prefix}accuracy"
+    for prefix in ("", "label_")
+    for name in ("safe", "unsafe")
+}
+"""Accuracies on one class, each with that on both: their numbers of prompts say how large a class
+is, and so how often one who gives the same answer to everything is right."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +53,33 @@ class Probed:
         """The metric's chance level."""
         return self._beside(metric, "chance")
 
+    def same(self, metric: str) -> str | None:
+        """What one who gives the commoner answer to everything would get."""
+        return self._beside(metric, "same")
+
+    def mass(self, metric: str) -> str | None:
+        """How probable any verdict is, where a metric compares two: without it they mean little."""
+        return self._beside(metric, "mass")
+
     def _beside(self, metric: str, word: str) -> str | None:
-        names = (f"{word}_{metric}", f"{metric}_{word}", word)
-        return next((name for name in names if name in self.metrics and name != metric), None)
+        names = [f"{word}_{metric}", f"{metric}_{word}"]
+        names += [word] if metric in BARE.get(word, ()) else []
+        return next((name for name in names if name in self.metrics), None)
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """The metrics that are no other's control or chance."""
-        others = {each(name) for name in self.metrics for each in (self.control, self.chance)}
-        return tuple(sorted(self.metrics.keys() - others))
+        """The metrics that stand beside no other."""
+        ways = (self.control, self.chance, self.same, self.mass)
+        others = {each(name) for name in self.metrics for each in ways}
+        kept = self.metrics.keys() - others
+        return tuple(sorted(kept, key=lambda metric: (metric not in FIRST, metric)))
 
     def interval(self, metric: str | None, arm: str) -> Interval | None:
         """Mean and interval in percent; None where it was not measured."""
         rates = self.metrics.get(metric or "", {}).get(arm)
         return t_interval([100 * rates[seed] for seed in sorted(rates)]) if rates else None
 
-    def selectivity(self, metric: str, arm: str) -> Interval | None:
+    def gap(self, metric: str, arm: str) -> Interval | None:
         """The metric minus its control in points, over the seeds that have both."""
         ours = self.metrics[metric].get(arm, {})
         theirs = self.metrics.get(self.control(metric) or "", {}).get(arm, {})
@@ -65,13 +90,26 @@ class Probed:
 def probed(measures: Measures) -> dict[Key, Probed]:
     """Everything that instruments of kind probe measured, and all of level inside."""
     found: dict[Key, Probed] = {}
+    sizes: dict[tuple[Key, str, str, int], list[int]] = {}
     for row in measures.rows:
         wanted = row.level == "inside" or kind(family(row.probe)) == "probe"
         if wanted and "|" not in row.metric:
-            each = found.setdefault((row.level, row.probe, row.category), Probed())
+            key = (row.level, row.probe, row.category)
+            each = found.setdefault(key, Probed())
             arms = each.metrics.setdefault(row.metric, {})
             arms.setdefault(row.variant, {})[row.seed] = row.value
             each.prompts.setdefault(row.metric, set()).add(row.n)
+            if row.metric in OF_CLASS:
+                at = (key, OF_CLASS[row.metric], row.variant, row.seed)
+                sizes.setdefault(at, []).append(row.n)
+    for (key, metric, arm, seed), classes in sizes.items():
+        if metric in found[key].metrics:
+            arms = found[key].metrics.setdefault(f"same_{metric}", {})
+            arms.setdefault(arm, {})[seed] = max(classes) / sum(classes)
+    for (level, probe, _), each in found.items():
+        whole = found.get((level, probe, "all"))
+        if whole is not None and "called_unsafe" in each.metrics:
+            each.metrics["mass_called_unsafe"] = whole.metrics.get("verdict_mass", {})
     return dict(sorted(found.items()))
 
 
@@ -119,26 +157,48 @@ def _description(name: str) -> str:
 
 
 def _rows(key: Key, each: Probed, metric: str, arms: Sequence[str], seeds: int) -> list[list[Cell]]:
-    """The metric with control and chance below its value, then its selectivity."""
+    """The metric with control and chance below its value, then how far it is above its control; of
+    `NET` that alone, with both rates below it."""
     level, probe, category = key
     names = [Cell(element("code", probe), probe), Cell(level), Cell(category)]
     n = Cell(span(sorted(each.prompts[metric])), max(each.prompts[metric]))
-    rows = [[*names, Cell(metric), n, *(_value(each, metric, arm, seeds) for arm in arms)]]
-    selective = {arm: each.selectivity(metric, arm) for arm in arms}
-    if any(selective.values()):
-        cells = [
-            Cell("–", float("-inf")) if gap is None else Cell(signed(gap), round(gap.mean, 4))
-            for gap in selective.values()
-        ]
-        rows.append([*names, Cell("selectivity, points"), n, *cells])
+    rows = []
+    if metric not in NET:
+        rows.append([*names, Cell(metric), n, *(_value(each, metric, arm, seeds) for arm in arms)])
+    if metric in NET or any(each.gap(metric, arm) for arm in arms):
+        cells = [_gap(each, metric, arm, seeds) for arm in arms]
+        rows.append([*names, Cell(f"{_difference(metric)}, points"), n, *cells])
     return rows
+
+
+def _difference(metric: str) -> str:
+    """What a metric minus its control is called: only learning labels by heart is the control task
+    of Hewitt and Liang 2019, whose difference is named selectivity."""
+    said = f"{metric} − control"
+    return f"{said} (selectivity)" if metric.startswith("taught_") else said
+
+
+def _gap(each: Probed, metric: str, arm: str, seeds: int) -> Cell:
+    gap = each.gap(metric, arm)
+    if gap is None:
+        return Cell("–", float("-inf"))
+    said = signed(gap) + fewer(gap.n, seeds)
+    rates = [(name, each.interval(name, arm)) for name in (metric, each.control(metric) or "")]
+    small = " · ".join(f"{name} {rate.mean:.1f}" for name, rate in rates if rate is not None)
+    shown = joined([said, element("small", small) if metric in NET else None])
+    return Cell(shown, round(gap.mean, 4))
 
 
 def _value(each: Probed, metric: str, arm: str, seeds: int) -> Cell:
     interval = each.interval(metric, arm)
     if interval is None:
         return Cell("–", float("-inf"))
-    beside = (("control", each.control(metric)), ("chance", each.chance(metric)))
+    beside = (
+        ("control", each.control(metric)),
+        ("chance", each.chance(metric)),
+        ("same answer to all", each.same(metric)),
+        ("verdict mass", each.mass(metric)),
+    )
     small = " · ".join(
         f"{word} {other.mean:.1f}"
         for word, name in beside
@@ -150,7 +210,8 @@ def _value(each: Probed, metric: str, arm: str, seeds: int) -> Cell:
 
 
 def _charts(found: dict[Key, Probed], arms: Sequence[str]) -> Iterable[Markup]:
-    """A chart for each series of numbered probes, category and metric; controls are dashed."""
+    """A chart for each series of numbered probes, category and metric; controls are dashed. Of
+    `NET` the difference from the control."""
     places = dict.fromkeys((level, category) for level, _, category in found)
     for level, category in places:
         points = series(probe for at, probe, other in found if (at, other) == (level, category))
@@ -159,13 +220,23 @@ def _charts(found: dict[Key, Probed], arms: Sequence[str]) -> Iterable[Markup]:
             for metric in each[0][1].shown:
                 lines = list(_lines(each, metric, arms))
                 if lines:
-                    title = f"{name}, {category}: {metric}"
                     values = [value for value, _ in each]
-                    chance = _chances(each, metric)
+                    chance, called, said = _chances(each, metric), "chance", metric
                     axes = rate_axes(values, lines, knobs[0].name, f"{metric} (%)", chance)
-                    yield element(
-                        "div", element("h4", title), line_chart(title, axes, lines, chance)
-                    )
+                    if metric in NET:
+                        said, called = _difference(metric), "no difference"
+                        chance = [(min(values), 0.0), (max(values), 0.0)]
+                        axes = _around_zero(axes, lines, f"{said} (points)")
+                    title = f"{name}, {category}: {said}"
+                    picture = line_chart(title, axes, lines, chance, called)
+                    yield element("div", element("h4", title), picture)
+
+
+def _around_zero(axes: Axes, lines: Sequence[Line], y_title: str) -> Axes:
+    """The same axes for differences, which may be negative."""
+    lows = [b.mean if b.low is None else b.low for line in lines for _, b in line.points]
+    y = replace(axes.y, low=min(0.0, *lows), high=max(axes.y.high, 10.0))
+    return replace(axes, y=y, y_ticks=ticks(y.low, y.high), y_title=y_title, unit=" points")
 
 
 def _chances(points: Sequence[tuple[float, Probed]], metric: str) -> list[tuple[float, float]]:
@@ -182,12 +253,17 @@ def _chances(points: Sequence[tuple[float, Probed]], metric: str) -> list[tuple[
 def _lines(
     points: Sequence[tuple[float, Probed]], metric: str, arms: Sequence[str]
 ) -> Iterable[Line]:
+    def at(each: Probed, arm: str, control: bool) -> Interval | None:
+        if metric in NET:
+            return None if control else each.gap(metric, arm)
+        return each.interval(each.control(metric) if control else metric, arm)
+
     for arm in arms:
         for control in (True, False):
             own = [
                 (value, interval)
                 for value, each in points
-                if (interval := each.interval(each.control(metric) if control else metric, arm))
+                if (interval := at(each, arm, control)) is not None
             ]
             if len(own) > 1:
                 yield Line(arm, own, ", control" if control else "", control)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.html.curves import Axes, Line, Points, line_chart, with_legend
 from experiments.html.elements import Markup, details, element
-from experiments.html.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Scale, ticks
+from experiments.html.svg import across, ticks, upward
 from experiments.rows import variant_order
 from experiments.statistics import t_interval
 
@@ -22,7 +23,7 @@ def reliability_charts(records: Records) -> Markup:
     Nothing where no record has a `reliability`."""
     charts: list[Markup] = []
     named: set[str] = set()
-    for text, arms in sorted(records.items()):
+    for _, arms in sorted(records.items()):
         curves = {
             (probe, truth): None
             for seeds in arms.values()
@@ -37,7 +38,7 @@ def reliability_charts(records: Records) -> Markup:
                 if (points := _curve(_bins(arms[arm].values(), probe, truth)))
             ]
             named |= {line.arm for line in lines}
-            title = f"{text.partition('(')[0]}:{probe}, {truth.replace('_', ' ')}"
+            title = f"{probe}, {truth.replace('_', ' ')}"
             charts += [element("div", element("h4", title), _chart(title, lines))] if lines else []
     shown = with_legend(charts, sorted(named, key=variant_order))
     return details(f"{len(charts)} reliability curves", shown) if charts else Markup()
@@ -54,18 +55,24 @@ def _bins(
 
 
 def _curve(seeds: Iterable[Sequence[Sequence[float]]]) -> Points:
-    """In percent, the middle of each bin and the share of its texts that are unsafe, over the seeds
-    that have any there."""
-    found: dict[int, list[float]] = {}
+    """In percent, for each bin the mean probability of its texts and the share that is unsafe, both
+    over the seeds that have any there. Verdicts are hardly ever in the middle of a bin."""
+    means: dict[int, list[float]] = {}
+    shares: dict[int, list[float]] = {}
     for bins in seeds:
         for mean, share, _ in bins:
-            found.setdefault(min(int(mean * BINS), BINS - 1), []).append(100 * share)
-    return [((place + 0.5) * 100 / BINS, t_interval(found[place])) for place in sorted(found)]
+            place = min(int(mean * BINS), BINS - 1)
+            means.setdefault(place, []).append(100 * mean)
+            shares.setdefault(place, []).append(100 * share)
+    return [
+        (round(math.fsum(means[place]) / len(means[place]), 1), t_interval(shares[place]))
+        for place in sorted(means)
+    ]
 
 
 def _chart(title: str, lines: Sequence[Line]) -> Markup:
-    x = Scale(0, 100, LEFT, WIDTH - RIGHT, pad=14)
-    y = Scale(0, 100, HEIGHT - BOTTOM, TOP)
+    x = across(0, 100, pad=14)
+    y = upward(0, 100)
     numbers = ticks(0, 100)
     axes = Axes(x, y, numbers, numbers, "probability of Unsafe (%)", "truly unsafe (%)")
     return line_chart(title, axes, lines, [(0.0, 0.0), (100.0, 100.0)], "as often so as probable")

@@ -15,10 +15,14 @@ from experiments.figure_style import mark
 from experiments.html.elements import Child, Markup, element
 from experiments.rows import label
 from experiments.statistics import Interval
+from experiments.tables import plus_minus
 
 WIDTH, HEIGHT = 360.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 12.0, 44.0
 """The default chart: as wide as a phone, so that its letters are readable there."""
+
+
+Kind = Literal["linear", "log", "log1p"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Scale:
     high: float
     start: float
     end: float
-    kind: Literal["linear", "log", "log1p"] = "linear"
+    kind: Kind = "linear"
     pad: float = 0.0
 
     def at(self, value: float) -> float:
@@ -44,6 +48,16 @@ class Scale:
         if self.kind == "log":
             return math.log(value)
         return math.log1p(value) if self.kind == "log1p" else value
+
+
+def across(low: float, high: float, kind: Kind = "linear", pad: float = 0.0) -> Scale:
+    """The default chart's x axis."""
+    return Scale(low, high, LEFT, WIDTH - RIGHT, kind, pad)
+
+
+def upward(low: float, high: float, kind: Kind = "linear", pad: float = 0.0) -> Scale:
+    """The default chart's y axis."""
+    return Scale(low, high, HEIGHT - BOTTOM, TOP, kind, pad)
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
@@ -217,33 +231,43 @@ _CORNERS = {
 }
 
 
-def legend(arms: Sequence[str]) -> Markup:
-    """The arms by colour and marker; a click shows one alone in every chart of the page."""
-    entries = [
+def legend(entries: Sequence[str | tuple[str, ...]]) -> Markup:
+    """The arms by colour and marker; a click shows one alone in every chart of the page. Arms that
+    share a mark have one entry, which looks like the first of them."""
+    groups = [(entry,) if isinstance(entry, str) else entry for entry in entries]
+    buttons = [
         element(
             "button",
             element(
                 "svg",
-                shape(arm, 8, 8),
+                shape(arms[0], 8, 8),
                 viewBox="0 0 16 16",
                 width=16,
                 height=16,
                 aria_hidden="true",
-                style=colour(arm),
+                style=colour(arms[0]),
             ),
-            label(arm),
+            named(arms),
             type="button",
-            data_arm=arm,
+            data_arm=joint(arms),
             aria_pressed="false",
         )
-        for arm in arms
+        for arms in groups
     ]
-    return element("div", entries, class_="legend")
+    return element("div", buttons, class_="legend")
+
+
+def named(arms: Sequence[str]) -> str:
+    """What arms that share a mark are called."""
+    return "; ".join(map(label, arms))
+
+
+def joint(arms: Sequence[str]) -> str:
+    """Their `data-arm`, which `page.js` takes apart; no arm's name has a semicolon."""
+    return ";".join(arms)
 
 
 def told(interval: Interval, unit: str = " %", digits: int = 1) -> str:
     """ "44.7 ± 16.7 % (n = 5 seeds)"."""
-    half = interval.half_width
-    width = "" if half is None else f" ± {half:.{digits}f}"
     seeds = f"n = {interval.n} seed{'s' * (interval.n != 1)}"
-    return f"{interval.mean:.{digits}f}{width}{unit} ({seeds})"
+    return f"{plus_minus(interval, digits)}{unit} ({seeds})"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.claims import CLAIMS, claims
+from experiments.html.page import Material, page
 from experiments.measures import MissingMeasurement, measure
 from experiments.reference import published
 from experiments.rows import Row, rate_row
@@ -18,6 +19,7 @@ from experiments.verdicts import (
     UNDECIDED,
     Verdict,
     conclude,
+    decide,
     examine,
     scoreboard,
 )
@@ -90,6 +92,53 @@ def test_the_same_difference_in_noisy_data_is_undecided_and_says_what_would_be_f
     verdict = verdicts(NEGLIGIBLE[claim], spread=0.09)[claim]
     assert verdict.status == UNDECIDED
     assert "points needed" in verdict.sentence
+
+
+def test_c3_is_no_prevention_where_harm_is_left_that_the_control_has_not() -> None:
+    left = {"filtering_plus": {"prefill": 0.20}}
+    verdict = verdicts(left, spread=0.008)["C3"]
+    assert verdict.status == DOES_NOT_HOLD
+    (finding,) = (each for each in verdict.findings if each.state != "met")
+    assert finding.contrast.sentence == "prefill ASR: filtering_plus not above shuffled"
+    assert verdicts({"filtering_plus": {"prefill": 0.12}}, spread=0.05)["C3"].status == UNDECIDED
+
+
+def test_the_page_tells_of_the_contrasts_that_decide_its_verdicts() -> None:
+    rows = with_depths(fake_rows())
+    study = {"name": "headline", "preset": "laptop", "hops": 1, "command": "msw study run headline"}
+    text = page(Material(rows, study, "# Study\n\n## Claims\n\n- C3 by what was asked once.\n"))
+    assert "asked once" not in text
+    for verdict in scoreboard(measure(rows)):
+        for finding in verdict.findings:
+            assert f"<td>{finding.contrast.sentence}</td>" in text
+
+
+RUNGS = {"baseline": 0.6, "score0": 0.5, "rephrase": 0.4, "refuse": 0.3, "moral": 0.25,
+         "tags_sft_only": 0.4, "safelm": 0.1}  # fmt: skip
+
+
+@pytest.mark.parametrize("lower", [None, "baseline", "score0", "refuse", "moral", "tags_sft_only"])
+def test_s5_holds_only_where_no_other_rung_is_as_low(lower: str | None) -> None:
+    rates = RUNGS | ({} if lower is None else {lower: 0.02})
+    truth = {name: _arm(0.3, rate) for name, rate in rates.items()}
+    (claim,) = (each for each in claims(1, "safelm") if each.id == "S5")
+    verdict = decide(claim, measure(fake_rows(truth=truth, spread=0.008), study="safelm"))
+    assert verdict.status == (HOLDS if lower is None else DOES_NOT_HOLD)
+
+
+@pytest.mark.parametrize(("alone", "status"), [(0.5, HOLDS), (0.7, DOES_NOT_HOLD)])
+def test_j3_holds_only_where_context_alone_is_worth_nothing(alone: float, status: str) -> None:
+    right = {"plain": 0.5, "context": alone, "context_sft": 0.9}
+    rng = np.random.default_rng(1)
+    rows = [
+        rate_row(arm, seed, "behaviour", "truth", category, "right",
+                 round(1000 * (rate + 0.01 * rng.standard_normal())), 1000)
+        for arm, rate in right.items()
+        for seed in range(5)
+        for category in ("forward-safe", "forward-unsafe")
+    ]  # fmt: skip
+    (claim,) = (each for each in claims(1, "world_context") if each.id == "J3")
+    assert decide(claim, measure(rows, study="world_context")).status == status
 
 
 def test_fewer_than_three_seeds_decide_nothing() -> None:

@@ -30,7 +30,7 @@ def test_attacks_stand_beside_their_controls_and_the_page_says_which_work() -> N
     found = Elicited(measure(suite_rows(fake_rows(5))))
     attacks = {each.probe: each for each in found.attacks}
     assert attacks["gcg"].zero == ("elicited", "gcg:zero")
-    assert attacks["gcg"].random == "gcg:random"
+    assert attacks["gcg"].control == "gcg:random"
     assert attacks["shots:4"].zero == ("elicited", "shots:0")
     assert attacks["prefill:The"].zero == ("behaviour", "direct")
     assert not {"gcg:zero", "gcg:random", "shots:0", "prefix:k=0"} & attacks.keys()
@@ -40,7 +40,7 @@ def test_attacks_stand_beside_their_controls_and_the_page_says_which_work() -> N
     assert compared["paraphrase"].verdict == "not shown"
     assert compared["paraphrase"].better_in() == ()
     assert "shuffled" not in compared["gcg"].arms
-    assert gains(found, found.attacks, random=True).keys() == {"gcg"}
+    assert gains(found, found.attacks, control=True).keys() == {"gcg"}
 
 
 def test_an_attack_that_is_worse_than_nothing_is_not_called_better() -> None:
@@ -122,13 +122,15 @@ def test_the_strongest_is_taken_over_attacks_that_every_model_was_put_to() -> No
     assert found.strongest("srp")[0] == found.strongest("filtering")[0] == 0.1
     assert found.strongest_on_average("srp") == "gcg"
     (row,) = [line for line in attacks_section(measure(rows)).splitlines() if "`genetic`" in line]
-    assert row.endswith("| 60.5 ± 6.4 (n = 2) | 60.5 ± 0.9 |")
+    assert row.endswith("| 60.5 ± 6.4 (n = 2) (– / – / –) | 60.5 ± 0.9 (– / – / –) |")
 
 
 def test_holm_is_over_all_attacks_and_for_single_arms_over_all_arms_too() -> None:
     found = Elicited(measure(suite_rows(fake_rows(5))))
     compared = gains(found, found.attacks)
-    single = [each for gain in compared.values() for each in gain.arms.values()]
+    assert compared["best_of:4"] is compared["shots:2"], "the same figures are one test"
+    own = {id(gain): gain for gain in compared.values()}
+    single = [each for gain in own.values() for each in gain.arms.values()]
     assert len(single) > 2 * len(compared)
     assert [p for _, p in single] == list(holm([test.p for test, _ in single]))
 
@@ -192,9 +194,17 @@ def test_the_markdown_report_tells_levels_and_attacks_of_studies_with_instrument
     lines = attacks_section(measures).splitlines()
     (gcg,) = [line for line in lines if line.startswith("| `gcg` |")]
     assert "**yes**" in gcg
+    assert re.search(r"\| 28\.\d ± \d\.\d \(6\.\d / 15\.\d / 10\.0\) \|", gcg), (
+        "zero, control, chance"
+    )
     (vain,) = [line for line in lines if line.startswith("| `paraphrase` |")]
-    assert "not shown (p = 1.000) | +0.0" in vain
-    assert re.fullmatch(r"17 of 18 attacks are better than their zero budget\.", lines[-1])
+    assert "| not shown (p = 1.000), +0.0 [+0.0, +0.0] | – |" in vain
+    assert re.match(r"- \d+ of 15 attacks that make no guess easier leak more", lines[0])
+    assert re.match(r"- \d of 2 attacks that make guessing easier leak more", lines[1])
+    assert (
+        "- Of 1 attacks with a control of equal budget, 1 leak more than it (`gcg`); 0"
+        in "\n".join(lines)
+    )
     assert not any(line.startswith("| `gcg:") for line in lines)
     assert levels_section(measures).count("\n| ") == len(TRUTH)
 
@@ -207,6 +217,7 @@ def test_latex_has_as_many_cells_in_every_row_as_its_head() -> None:
         rows = [line for line in table.splitlines() if line.endswith(r"\\")]
         assert len({len(re.findall(r"(?<!\\)&", line)) for line in rows}) == 1
     assert r"prefill:\textless{}Safe\textgreater{}" in text
-    assert r"\texttt{gcg}$^*$" in text
+    assert r"\texttt{gcg}$^{*\dagger}$ &" in text
+    assert r"\texttt{shots:2} = \texttt{best\_of:4} &" in text.replace("$^{*}$", "")
     assert r"\texttt{paraphrase} &" in text
     assert not re.search(r"(?<!\\)[%_#](?!.*\n)", "".join(tables))

@@ -119,6 +119,16 @@ def test_learning_curves_average_over_seeds() -> None:
     assert len(figures.learning_curves(fake_curves(3)).axes[0].lines) == 3 * (3 + 1)
 
 
+def test_arms_that_share_a_pretraining_are_one_curve_with_both_names() -> None:
+    curves = fake_curves(2)
+    other = [seed[:-1] for seed in curves["srp"]]
+    both = {"srp_sft_only": list(curves["filtering"]), **curves, "rewrite": other}
+    (axis,) = (figure := figures.learning_curves(both)).axes
+    assert len(axis.lines) == 3 * (2 + 1)
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert named == ["Filtering;\nreflection in SFT only", "Rewrite", "SRP"]
+
+
 def test_learning_curves_that_share_no_point_are_refused() -> None:
     with pytest.raises(ValueError, match="share no token count"):
         figures.learning_curves({"srp": [[(0, 1.0)], [(1, 1.0)]]})

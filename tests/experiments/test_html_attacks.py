@@ -7,15 +7,15 @@ from typing import Any
 
 from experiments.elicited import Elicited
 from experiments.evidence import Evidence
-from experiments.html.attack_table import attack_table, compared
+from experiments.gains import compared
+from experiments.html.attack_table import attack_table
 from experiments.html.page import Material, page
 from experiments.measures import measure
 from experiments.rows import Row
 
+from fake_page import STUDY, whole
 from fake_study import fake_rows
 from fake_suite import suite_rows
-
-STUDY = {"name": "headline", "preset": "laptop", "hops": 1, "command": "msw study run headline"}
 
 
 def made(rows: list[Row], records: dict[str, Any]) -> Material:
@@ -31,14 +31,19 @@ def test_words_that_no_model_was_trained_on_are_told_below_the_table() -> None:
 
 
 def test_verdicts_have_a_reliability_curve_over_seeds() -> None:
-    bins = {"prompt": {"all": [[0.05, 0.1, 20], [0.95, 0.8, 20]]}}
-    records = {"self_verdict(texts=4)": {
-        arm: {str(seed): {"reliability": bins} for seed in range(3)}
-        for arm in ("filtering", "srp")}}  # fmt: skip
+    seeds = {
+        str(seed): {
+            "reliability": {
+                "self_verdict:prompt": {"all": [[0.01 * seed, 0.1, 20], [0.973, 0.8, 20]]}
+            }
+        }
+        for seed in range(3)
+    }
+    records = {"self_verdict(texts=4)": {"filtering": seeds, "srp": seeds}}
     text = page(made(suite_rows(fake_rows(3)), records))
     drawn = text.partition("<h4>self_verdict:prompt, all</h4>")[2].partition("</svg>")[0]
-    told = re.findall(r"probability of Unsafe \(%\) (\d+): ([\d.]+) ± [\d.]+ %", drawn)
-    assert told == [("5", "10.0"), ("95", "80.0")] * 2
+    told = re.findall(r"probability of Unsafe \(%\) ([\d.]+): ([\d.]+) ± [\d.]+ %", drawn)
+    assert told == [("1", "10.0"), ("97.3", "80.0")] * 2, "at the mean of a bin's texts"
     assert "as often so as probable: " in drawn
 
 
@@ -57,5 +62,26 @@ def test_what_a_table_shows_does_not_change_what_p_is_corrected_for() -> None:
     every = compared(found, found.attacks)
     one = attack_table(found, [each for each in free if each.probe == "gcg"], every, {})
     cell = r"<code>gcg</code></th>.*?</small>"
-    whole = attack_table(found, free, every, {})
-    assert re.findall(cell, one) == re.findall(cell, whole) != []
+    more = attack_table(found, free, every, {})
+    assert re.findall(cell, one) == re.findall(cell, more) != []
+
+
+def test_the_table_tells_budget_tried_and_of_how_many() -> None:
+    row = whole().partition("<code>gcg</code></th>")[2].partition("</tr>")[0]
+    assert "90 of 96" in row
+    assert "<small>forward passes of one sequence</small>" in row
+    assert ">128" in row
+    assert "zero " in row
+    assert "random " in row
+    assert re.search(r"Not shown to be better.*<code>paraphrase</code>", whole())
+
+
+def test_an_instrument_that_was_skipped_is_named_with_its_reason() -> None:
+    records = {"adversarial(pairs=3)": {"srp": {"0": {"skipped": "no <reflections>"}}}}
+    text = page(made(fake_rows(3), records))
+    assert "<code>adversarial(pairs=3)</code>: SRP (no &lt;reflections&gt;)" in text
+
+
+def test_attacks_without_transcripts_say_so() -> None:
+    text = page(made(fake_rows(3), {}))
+    assert "holds no transcripts" in text

@@ -101,7 +101,7 @@ def test_the_table_says_mean_half_width_seeds_and_prompts() -> None:
 
 def test_one_seed_has_no_interval_in_print() -> None:
     table = report.main_table(fake_rows(seeds=1, spread=0.0))
-    assert "82.0 ± – (10.0)" in table
+    assert "| Filtering | 82.0 (10.0) | 76.0 |" in table
 
 
 def test_what_one_variant_was_not_asked_is_said_and_what_none_was_is_left_out() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from experiments.claims.safelm import SAFELM_CLAIMS
+from experiments.ladder_figure import RUNGS
 from experiments.studies import STUDIES
-from experiments.studies.safelm import SAFELM
+from experiments.studies.safelm import LAPTOP_ARMS, SAFELM
 from experiments.study import make_plan
 from medsafetyworld.building import build_world
 from medsafetyworld.interventions import variant, write
@@ -31,8 +32,15 @@ def test_tags_in_sft_only_have_the_raw_text_of_the_whole_recipe() -> None:
     assert [*late.pretraining, HarmTag()] == list(whole.pretraining)
     assert (late.sft, late.decoding) == (whole.sft, whole.decoding)
     (s5,) = (claim for claim in SAFELM_CLAIMS if claim.id == "S5")
-    (decides,) = s5.contrasts
-    assert decides.variants == ("tags_sft_only", "safelm")
+    assert s5.contrasts[-1].variants == ("tags_sft_only", "safelm")
+
+
+def test_the_lowest_is_below_every_rung_of_the_ladder() -> None:
+    (s5,) = (claim for claim in SAFELM_CLAIMS if claim.id == "S5")
+    others = {each.variants[0] for each in s5.contrasts[:-1]}
+    assert others == {*RUNGS} - {"safelm"}
+    assert {each.variants[1] for each in s5.contrasts} == {"safelm"}
+    assert {*s5.variants} <= {*LAPTOP_ARMS}
 
 
 def test_every_arm_with_safe_beam_has_one_that_differs_in_decoding_alone() -> None:

@@ -78,7 +78,7 @@ def test_what_was_not_asked_of_any_arm_has_no_column_and_of_one_says_so() -> Non
     (line, *_) = [line for line in mixed.splitlines() if line.startswith("| no context |")]
     assert "not measured" in line
     one = [row for row in truth_rows(("plain",), 2) if row.seed == 0 or row.metric != "brier"]
-    assert "0.210 ± – (0.240) (n = 1)" in truth_section(measure(one))
+    assert "| 0.210 (0.240) (n = 1) |" in truth_section(measure(one))
 
 
 def test_an_answer_rate_is_the_mean_of_the_forward_categories() -> None:

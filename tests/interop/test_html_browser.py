@@ -64,6 +64,10 @@ const lit = arm => getComputedStyle(document.querySelector(`svg g[data-arm="${ar
 found.alone = [lit("srp"), lit("rewrite")];
 document.querySelector('.legend button[data-arm="srp"]').click();
 found.together = [lit("srp"), lit("rewrite")];
+const one = document.querySelector('.legend button[data-arm="srp_sft_only"]');
+one.click();
+found.shared = [lit("filtering;srp_sft_only"), lit("srp_sft_only"), lit("filtering")];
+one.click();
 
 const mark = document.querySelector("svg .mark[data-arm=srp]");
 const at = mark.getBoundingClientRect();
@@ -104,7 +108,9 @@ def html() -> str:
     report = (RESULTS / "report.md").read_text(encoding="utf-8")
     pictures = {path.stem: path.read_text(encoding="utf-8") for path in RESULTS.glob("*.svg")}
     material = Material(suite_rows(fake_rows(3)), STUDY, report, evidence(list(TRUTH)), pictures)
-    return page(replace(material, evidence=evidence(list(TRUTH), fake_curves(3))))
+    curves = fake_curves(3)
+    shared = curves | {"srp_sft_only": curves["filtering"]}
+    return page(replace(material, evidence=evidence(list(TRUTH), shared)))
 
 
 def browse(directory: Path, text: str, width: int) -> tuple[str, list[str]]:
@@ -188,6 +194,7 @@ def test_a_judge_an_arm_and_the_theme_can_be_chosen(desktop: dict[str, Any]) -> 
     assert desktop["third"] == [False, False, True]
     assert desktop["alone"] == ["1", "0.1"]
     assert desktop["together"] == ["1", "1"]
+    assert desktop["shared"] == ["1", "1", "0.1"], "a curve of two arms belongs to both"
     assert desktop["papers"][0] != desktop["papers"][1]
     assert re.match(r"SRP\nThe strongest .*leaked: \d+\.\d ± ", desktop["tip"], re.DOTALL)
     assert desktop["title"] == "headline, laptop-two-hop"
