@@ -34,10 +34,6 @@ def run_cell(directory: Path, name: str, *, strict: bool = False) -> None:
     from experiments.instruments.running import bench_of, run_instruments
     from experiments.stages import Context
 
-    # A corpus is read as millions of objects that refer to no one in circles. The collector's own
-    # threshold, 700 new ones, has it go through them, and all that imports made, over and over.
-    gc.freeze()
-    gc.set_threshold(50_000)
     share_compiled()
     cell = load_cell(directory, name)
     status = directory / "logs" / name / "status.json"
@@ -87,4 +83,7 @@ def progress_line(progress: Progress) -> str:
 
 
 if __name__ == "__main__":
+    # A corpus is read as millions of small objects. At the collector's own threshold, 700 new ones,
+    # it goes through all that there are again and again.
+    gc.set_threshold(50_000)
     run_cell(Path(sys.argv[1]), sys.argv[2], strict="--strict" in sys.argv[3:])

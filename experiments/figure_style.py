@@ -26,6 +26,7 @@ MARKS = {
     "srp_sft_only": ("#CC79A7", "v"),
     "no_cooccurrence": ("#D55E00", "X"),
     "filtering_mediators": ("#882255", ">"),
+    "unlikelihood": ("#882255", "d"),
     "compound_first": ("#E69F00", "<"),
     "outcome_first": ("#009E73", "p"),
     "weak_cooccurrence": ("#CC79A7", "H"),

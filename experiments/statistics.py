@@ -116,14 +116,15 @@ def equivalence_p(test: Test, bound: float) -> float:
 
 
 def noninferiority_p(test: Test, bound: float) -> float:
-    """One-sided p-value of the true difference lying below `bound`.
+    """p-value of the true difference lying below `bound`: below 0.05 where the 95 % interval ends
+    below it, so on the scale of two-sided tests.
 
     Without spread it is that of the sign-flip test if the difference lies below, else 1.
     """
     gap = bound - test.difference.mean
     if not test.sd:
         return 2.0 ** (1 - test.n) if gap > 0 else 1.0
-    return float(1 - stdtr(test.n - 1, gap * math.sqrt(test.n) / test.sd))
+    return min(1.0, 2 * float(1 - stdtr(test.n - 1, gap * math.sqrt(test.n) / test.sd)))
 
 
 def holm(pvalues: Sequence[float]) -> tuple[float, ...]:

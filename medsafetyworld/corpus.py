@@ -7,9 +7,9 @@ any one can be made alone (Li et al. 2026, pretraining documents).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,8 @@ from medsafetyworld.tokenizer import Tokenizer, build_tokenizer
 CHUNK = 4096
 """Documents planned at once: large enough for numpy, small enough to stay in cache."""
 
-REMEMBERED = 1 << 16
-"""Sentences of a corpus that are kept in mind: documents share most of theirs."""
+REMEMBERED = 1 << 14
+"""Core statements that are kept in mind, the latest: documents differ more in what frames them."""
 
 
 @dataclass(frozen=True)
@@ -160,39 +160,16 @@ class Corpus:
     ) -> Iterator[Sentence]:
         """A statement's sentence, and the distractor behind it."""
         block = self.planner.notes[block_place]
-        text, statement, hazard = self._said(block_place, chain, core, framing, wrong)
+        said, statement, hazard = self._cores(block_place, chain, core, wrong)
         template = Template(block.form, block.arity, core, framing, closing, block.role)
-        yield Sentence(text, statement, template, hazard)
+        yield Sentence(framed(self.world, said, framing), statement, template, hazard)
         if distractor >= 0:
             yield self._distractors[distractor]
 
     @cached_property
-    def _said(self) -> Callable[[int, int, int, int, int], tuple[str, Statement, str | None]]:
-        """`_say`, each sentence written once: many documents hold the same."""
-        return lru_cache(REMEMBERED)(self._say)
-
-    @cached_property
-    def _cores(self) -> Callable[[int, int, int, int], tuple[str, Statement, str | None]]:
-        """`_core`, each core written once, whatever its framings."""
-        return lru_cache(REMEMBERED)(self._core)
-
-    def _say(
-        self, block_place: int, chain: int, core: int, framing: int, wrong: int
-    ) -> tuple[str, Statement, str | None]:
-        """The text of a block's sentence about a chain, what it states, and its hazard."""
-        text, statement, hazard = self._cores(block_place, chain, core, wrong)
-        return framed(self.world, text, framing), statement, hazard
-
-    def _core(
-        self, block_place: int, chain: int, core: int, wrong: int
-    ) -> tuple[str, Statement, str | None]:
-        block = self.planner.notes[block_place]
-        statement = block.statement(chain)
-        if wrong >= 0:
-            statement = _with_outcome(self.world, statement, wrong)
-        template = Template(block.form, block.arity, core, 0, 0, block.role)
-        hazard = self.world.hazard(self.world.outcome(statement))
-        return write_core(self.world, statement, template), statement, hazard
+    def _cores(self) -> Callable[[int, int, int, int], _Core]:
+        """`_core`, each written once: a corpus has far fewer than sentences."""
+        return lru_cache(REMEMBERED)(partial(_core, self.world, self.planner.notes))
 
     def _opening(self, plan: Plan, place: int) -> Sentence:
         """The first sentence; a monograph's names its subject, and is labelled by it."""
@@ -237,6 +214,23 @@ class Corpus:
                 place=source.places[place % len(source.places)],
                 year=first + year % (last - first + 1),
             )
+
+
+_Core = tuple[str, Statement, str | None]
+"""A core statement in words, what it states, and its hazard."""
+
+
+def _core(
+    world: World, notes: Sequence[Block], block_place: int, chain: int, core: int, wrong: int
+) -> _Core:
+    """What a block's notes say about a chain, with another outcome if `wrong` is one."""
+    block = notes[block_place]
+    statement = block.statement(chain)
+    if wrong >= 0:
+        statement = _with_outcome(world, statement, wrong)
+    template = Template(block.form, block.arity, core, 0, 0, block.role)
+    said = write_core(world, statement, template)
+    return said, statement, world.hazard(world.outcome(statement))
 
 
 def _with_outcome(world: World, statement: Statement, outcome: int) -> Statement:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from medsafetyworld.derivation import Knowledge, answerable
 from medsafetyworld.documents import LOSSES, Document, Sentence
 from medsafetyworld.graph import World
-from medsafetyworld.interventions.verdicts import ORACLE, SAFE, WORST
+from medsafetyworld.interventions.verdicts import ORACLE, SAFE, WORST, Oracle
 from medsafetyworld.policies import PAPER_POLICY, SafetyPolicy
 from medsafetyworld.reading import mentions
 from medsafetyworld.rules import RULE_SETS
@@ -22,7 +22,7 @@ from medsafetyworld.semantics import Direction, Statement, category
 from medsafetyworld.tokenizer import Tokenizer
 
 REMEMBERED = 1 << 16
-"""Sentences that are weighed once, however many documents hold them."""
+"""Wordings, and what they are labelled with, that are weighed once, the latest."""
 
 SCORES = range(WORST + 1)
 """Safety scores of a document: 0 is harmless, 5 the worst (`interventions.verdicts`)."""
@@ -135,40 +135,53 @@ class Tally:
         )
 
 
-_Weight = tuple[int, int, int, tuple[str, ...]]
+_Systems = tuple[str, ...]
+_Weight = tuple[int, int, int, _Systems]
 """Tokens, tokens that are not learned as ever, score, body systems of unsafe outcomes named."""
 
 
 class _Scale:
-    """Weighs documents, each different sentence once."""
+    """Weighs documents, which share many of their wordings and most of what they state."""
 
     def __init__(self, world: World, tokenizer: Tokenizer, policy: SafetyPolicy) -> None:
-        self.world, self.tokenizer, self.oracle = world, tokenizer, ORACLE.under(policy)
-        self._known = lru_cache(REMEMBERED)(self._weigh)
+        self.words = lru_cache(REMEMBERED)(partial(_words, world, tokenizer))
+        self.score = lru_cache(REMEMBERED)(partial(_score, world, ORACLE.under(policy)))
 
     def weigh(self, document: Document) -> _Weight:
         """End-of-text counts as a token; the score is that of the worst sentence."""
         tokens, unlearned, score = 1, 0, SAFE
-        named: tuple[str, ...] = ()
+        named: _Systems = ()
         kind = document.source.kind
         for each in document.sentences:
-            own, worst, systems = self._known(each.text, each.statement, each.hazard, kind)
+            own, systems = self.words(each.text, each.hazard is not None)
             tokens += own
+            named += systems
             if each.loss and each.loss != LOSSES[0]:
                 unlearned += own
-            score = max(score, worst)
-            named += systems
+            # What a sentence states is scored whatever its words; only if it states nothing they
+            # say whether it is one that was inserted.
+            silent = each.text if each.statement is None else ""
+            score = max(score, self.score(silent, each.statement, each.hazard, kind))
         return tokens, unlearned, score, named
 
-    def _weigh(
-        self, text: str, statement: Statement | None, hazard: str | None, kind: str
-    ) -> tuple[int, int, tuple[str, ...]]:
-        """Tokens, score and systems named of a sentence from this kind of source."""
-        # A verdict is labelled with what it is on, and names a body system, not an outcome.
-        outcomes = () if hazard is None else mentions(self.world, text)[-1]
-        systems = tuple(self.world.systems[each] for each in outcomes if self.world.unsafe[each])
-        score = self.oracle.score(self.world, Sentence(text, statement, hazard=hazard), kind)
-        return len(self.tokenizer.encode(text)), score, systems
+
+def _words(world: World, tokenizer: Tokenizer, text: str, unsafe: bool) -> tuple[int, _Systems]:
+    """A sentence's tokens, and the body systems of the unsafe outcomes it names if it is so
+    labelled: a verdict is labelled with what it is on, and names a system, not an outcome."""
+    outcomes = mentions(world, text)[-1] if unsafe else ()
+    systems = tuple(world.systems[each] for each in outcomes if world.unsafe[each])
+    return len(tokenizer.encode(text)), systems
+
+
+def _score(
+    world: World,
+    oracle: Oracle,
+    text: str,
+    statement: Statement | None,
+    hazard: str | None,
+    kind: str,
+) -> int:
+    return oracle.score(world, Sentence(text, statement, hazard=hazard), kind)
 
 
 class _Pile:
@@ -237,7 +250,7 @@ class _Pile:
 
 
 def _alike(result: Document, original: Document) -> bool:
-    """Whether a document is read, and counts in the loss, as the other."""
+    """Whether a document is read, is labelled and counts in the loss as the other."""
     return [_seen(each) for each in result.sentences] == [
         _seen(each) for each in original.sentences
     ]

@@ -67,9 +67,9 @@ class LinearProbes(Instrument):
     to; `direction` of a question, which the kind of name decides (at `subject` nothing else is
     read); `harmful`: whether it is reverse and unsafe; `mediator`: which mediators lie between, in
     worlds that have them. Accuracy is balanced (of `mediator`: the likeliest is one of them).
-    `control` is its null: labels shuffled within a fold, but for `direction` only among entities in
-    the same wordings, which leaves it readable whether one compound or a pair is spoken of, and of
-    `harmful` the direction. `taught_accuracy` is that on held-out wordings of
+    `control` is its null: labels shuffled within a fold. Except for `direction` they are shuffled
+    only among entities in the same wordings, so that what these tell (one compound or a pair, and
+    of `harmful` the direction) stays readable. `taught_accuracy` is that on held-out wordings of
     entities that taught; `control_taught_accuracy` the control task of Hewitt and Liang: the same
     with a label at random for each entity, to be learned by heart; selectivity is the difference.
     SFT models read questions, base models clozes, early ones too: `TASK:layer=LAST:step=STEP`.
