@@ -153,3 +153,14 @@ def test_a_card_survives_being_written_down() -> None:
     chosen = VARIANTS["srp"]
     found = card(SMOKE, chosen, became(SMOKE, chosen, range(50)))
     assert card_from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_a_document_that_is_labelled_anew_is_changed() -> None:
+    (document,) = SMOKE.documents(0, positions=range(1))
+    first, *others = document.sentences
+    unlabelled = replace(document, sentences=(replace(first, statement=None), *others))
+    assert first.statement is not None
+    found = card(SMOKE, VARIANTS["baseline"], [(document, (unlabelled,))])
+    assert (found.kept, found.changed) == (0, 1)
+    assert sum(found.before.categories.values()) == 1
+    assert not sum(found.after.categories.values())
