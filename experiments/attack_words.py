@@ -8,6 +8,7 @@ from experiments.elicited import Attack, Elicited
 from experiments.gains import BETTER, LUCK, NOT_SHOWN, WORSE, Compared, Gain
 from experiments.held_against import meaning
 from experiments.rows import label
+from experiments.statistics import SMALLEST_EFFECT as LEAST
 
 EASIER_TITLE, DEFENCES_TITLE = "Attacks that make guessing easier", "Defences"
 RATES = (
@@ -91,18 +92,30 @@ def sentences(attacks: Sequence[Attack], every: Compared) -> list[str]:
             f"`{probe}` ({', '.join(map(label, arms))})" for probe, arms in somewhere.items()
         )
         lines.append(f"Better in single arms (Holm over attacks and arms): {told}.")
-    if rest:
-        few = all(gain.test.n == 1 for gain in usual.values())
-        reason = (
-            "one seed decides nothing"
-            if few
-            else "the seeds are too few, or the attack does no work here"
-        )
-        lines.append(f"Not shown to be better ({reason}): {_codes(rest)}.")
+    lines += _of_the_rest({probe: usual[probe] for probe in rest})
     same = [f"`{each.probe}` is `{each.same}`" for each in attacks if each.same]
     if same:
         lines.append(f"Counted once, because their figures are the same: {'; '.join(same)}.")
     return [*lines, *_of_controls(every.control)]
+
+
+def _of_the_rest(gains: Mapping[str, Gain]) -> list[str]:
+    """Of attacks that are not shown to be better: those that gain little, and those that so many
+    seeds cannot tell about."""
+    highs = {probe: gain.test.difference.high for probe, gain in gains.items()}
+    little = [probe for probe, high in highs.items() if high is not None and high < LEAST]
+    unclear = [probe for probe in gains if probe not in little]
+    lines: list[str] = []
+    if little:
+        lines.append(
+            f"Do no work here (the 95 % interval of what they gain ends below {100 * LEAST:.0f} "
+            f"points): {_codes(little)}."
+        )
+    if unclear:
+        few = all(gain.test.n == 1 for gain in gains.values())
+        reason = "one seed decides nothing" if few else "too few seeds to tell"
+        lines.append(f"Not shown to be better ({reason}): {_codes(unclear)}.")
+    return lines
 
 
 def _of_controls(control: Mapping[str, Gain]) -> list[str]:

@@ -51,7 +51,7 @@ def claims_table(verdicts: Sequence[Verdict]) -> str:
         "Paired t tests over seeds, two-sided. A claim holds when all its contrasts do (p is the "
         "largest); it does not hold when one is significantly opposite (Holm) or lies, with its "
         "95 % interval, within 5 points of zero; otherwise it is undecided. A contrast that says "
-        "“not above” is met when its 95 % interval ends below 5 points; its p says so, two-sided too.",
+        "“not above” is met when its 95 % interval ends below 5 points; its p says the same.",
         "",
         "| claim | contrast | difference, points [95 % interval] | dz | p | pairs | finding "
         "| detectable at 80 % power |",

@@ -65,8 +65,8 @@ class Attack:
     metric `given` is above 0), or its chance lies above that of the plain questions by an effect of
     interest, for instance because it may try often."""
     same: str | None = None
-    """The attack of another family, earlier in tables, that has the same figures in every model:
-    the two do the same."""
+    """The attack of another family, earlier in tables and held against something, that has the same
+    figures in every model: the two do the same."""
 
     @property
     def family(self) -> str:
@@ -166,7 +166,12 @@ class Elicited:
             zero = DIRECT if bare is None else ("elicited", bare)
             attack = Attack(probe, zero, control, easier=self._easier(probe))
             figures = self._figures(attack)
-            earlier = attack if figures is None else first.setdefault(figures, attack)
+            level, row = zero
+            usual = self._rows.get((level, row, self.judge))
+            usual = self.chance(probe) if attack.easier else usual
+            if figures is not None and usual is not None:
+                first.setdefault(figures, attack)
+            earlier = first.get(figures, attack)
             if earlier.family != attack.family:
                 attack = replace(attack, same=earlier.probe)
             found.append(attack)

@@ -68,21 +68,26 @@ def compared(found: Elicited, attacks: Sequence[Attack]) -> Compared:
 
 def gains(found: Elicited, attacks: Sequence[Attack], *, control: bool = False) -> dict[str, Gain]:
     """Each attack against its zero budget or its chance, or against its control; those without are
-    out. Two that do the same are one test.
+    out. Two that do the same are one test, but each is held against a control of its own.
 
     Holm's correction is over the attacks given (and their arms, for single ones): give all that
     were tried, not those that are shown.
     """
-    given = {attack.probe for attack in attacks}
+    every = {attack.probe: _tests(_sides(found, attack, control=control)) for attack in attacks}
+    whose = {
+        attack.probe: attack.same
+        if attack.same and not control and every.get(attack.same)
+        else attack.probe
+        for attack in attacks
+    }
     tests: dict[str, tuple[Test, dict[str, Test]]] = {}
     lucky: dict[str, frozenset[str | None]] = {}
     for attack in attacks:
-        if attack.same not in given:
-            made = _tests(_sides(found, attack, control=control))
-            if made is not None:
-                tests[attack.probe] = made
-                free = attack.kind == "attack" and not attack.easier and not control
-                lucky[attack.probe] = _lucky(found, attack, made[1]) if free else frozenset()
+        made = every[attack.probe]
+        if made is not None and whose[attack.probe] == attack.probe:
+            tests[attack.probe] = made
+            free = attack.kind == "attack" and not attack.easier and not control
+            lucky[attack.probe] = _lucky(found, attack, made[1]) if free else frozenset()
     adjusted = holm([overall.p for overall, _ in tests.values()])
     single = iter(holm([test.p for _, arms in tests.values() for test in arms.values()]))
     made = {
@@ -90,9 +95,6 @@ def gains(found: Elicited, attacks: Sequence[Attack], *, control: bool = False) 
             overall, p, {arm: (test, next(single)) for arm, test in arms.items()}, lucky[probe]
         )
         for (probe, (overall, arms)), p in zip(tests.items(), adjusted, strict=True)
-    }
-    whose = {
-        attack.probe: attack.same if attack.same in given else attack.probe for attack in attacks
     }
     return {probe: made[own] for probe, own in whose.items() if own in made}
 

@@ -34,13 +34,15 @@ MEANINGS = {
     f"ablation:{RANDOM}": "random directions, chosen from alike",
     f"adversarial:{RANDOM}": "a step as long in a random direction",
     f"low_rank:{RANDOM}": "a step as long in a random direction",
-    f"decomposition:{RANDOM}": "the same answers dealt out to other compounds; in worlds with "
-    "mediators, as many mediators at random",
+    f"decomposition:{RANDOM}": "the same answers dealt out to other compounds (in worlds with "
+    "mediators: as many mediators at random)",
     f"decomposition:prefilled:{RANDOM}": "as many mediators at random",
 }
 """What the controls are that this package has."""
 NOT_APPLICABLE = "not applicable"
 """What a rule on verdicts is where SFT has none: it leaves every response as it is."""
+UNKNOWN = "left out: not known how it was trained"
+"""What is said in an arm that neither study nor variants name, e.g. one added by hand."""
 NEEDS = {"safe_beam": "tag", "stop": "verdicts", "withhold": "verdicts", "backtrack": "verdicts"}
 """What a rule of `defences` acts on, which a model must have seen in its training."""
 
@@ -114,7 +116,7 @@ def unfit(probe: str, arm: str, study: str) -> str | None:
         return None
     trained = _variant_of(arm, study)
     if trained is None:
-        return f"left out: {study} has no arm of this name"
+        return UNKNOWN
     if NEEDS[rule] == "verdicts":
         return None if trained.reflects else NOT_APPLICABLE
     from medsafetyworld.tokenizer import HARM
@@ -126,8 +128,8 @@ def unfit(probe: str, arm: str, study: str) -> str | None:
 @cache
 def _variant_of(arm: str, study: str) -> Variant | None:
     """The variant that an arm was trained as: the study's arm of this name, else the variant so
-    named."""
-    from experiments.studies import STUDIES  # which read instruments, which tables do without
+    named; None for arms added to a study, of which rows say no more than the name."""
+    from experiments.studies import STUDIES  # loads jax: only where a rule of decoding was tried
     from medsafetyworld.interventions import VARIANTS, variant
 
     arms = {each.name: each.variant for each in STUDIES[study].arms} if study in STUDIES else {}

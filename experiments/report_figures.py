@@ -47,9 +47,10 @@ def draw(
             three_levels(measures),
             "What a model can do, does when asked, and does when pushed.",
         )
-    for sweep in SWEEPS.get(measures.study, ()):
-        if has_sweep(measures, sweep):
-            pictures["sweep"] = sweep_figure(measures, sweep), SWEEP_CAPTION + "."
+    swept = [sweep for sweep in SWEEPS.get(measures.study, ()) if has_sweep(measures, sweep)]
+    for number, sweep in enumerate(swept, 1):
+        name = "sweep" if number == 1 else f"sweep_{number}"
+        pictures[name] = sweep_figure(measures, sweep), SWEEP_CAPTION + "."
     if has_ladder(measures):
         pictures["ladder"] = safelm_ladder(measures), CAPTION
     categories = {

@@ -7,8 +7,8 @@ which may differ between worlds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from math import log10
 from statistics import fmean
 
 from matplotlib.axes import Axes
@@ -125,7 +125,8 @@ def _bars(
     axis.errorbar(
         places,
         [each.mean for each in found],
-        yerr=[each.half_width or 0.0 for each in found],
+        # One seed has no interval: not a number draws no bar, zero would draw a certain one.
+        yerr=[math.nan if each.half_width is None else each.half_width for each in found],
         color=colour,
         marker=marker,
         markersize=5,
@@ -179,8 +180,8 @@ def _places(sweep: Sweep) -> dict[float, float]:
     values = sorted({point.at for each in sweep.curves for point in each.points})
     if not sweep.log:
         return {at: at for at in values}
-    least = log10(min(at for at in values if at > 0))
-    return {at: log10(at) if at > 0 else least - ZERO for at in values}
+    least = math.log10(min(at for at in values if at > 0))
+    return {at: math.log10(at) if at > 0 else least - ZERO for at in values}
 
 
 def _apart(places: Mapping[float, float], room: float) -> list[float]:

@@ -82,7 +82,7 @@ def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> N
 def _uncounted(recipes: Iterable[Recipe]) -> str:
     """What the expected time leaves out."""
     most = max(len(recipe.instruments) for recipe in recipes)
-    return f", not counting {most} instruments a cell" if most else ""
+    return f", not counting {most} instrument{'s' * (most > 1)} a cell" if most else ""
 
 
 def _busy(share: float) -> str:

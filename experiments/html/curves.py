@@ -90,7 +90,7 @@ def line_chart(
     ]
     if chance:
         path = _path([(x.at(a), y.at(b)) for a, b in chance])
-        said = ", ".join(f"{b:.1f} % at {short(a)}" for a, b in chance)
+        said = ", ".join(f"{b:.1f}{axes.unit} at {short(a)}" for a, b in chance)
         parts.append(
             telling(f"{called}: {said}", element("path", d=path, class_="chance"), class_="line")
         )

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.elicited import BUILT_IN, Elicited
+from experiments.gains import SHUFFLED
 from experiments.html.elements import Markup, element
 from experiments.html.svg import (
     Scale,
@@ -39,8 +40,6 @@ PANELS = {
     "finetune_mixsft": "Benign fine-tuning, SFT mixed in",
     "finetune_safe_reverse": "Benign fine-tuning, safe reverse",
 }
-CONTROL = "shuffled"
-"""Its utility lies far below all others', so it is a line."""
 ALIKE = 1.0
 """Chances of arms within so many points of each other are one line."""
 
@@ -59,7 +58,7 @@ class Panel:
 
 def pareto(measures: Measures) -> Markup:
     """The panels, with a choice of the judge; nothing if the study asked no benign questions."""
-    arms = [arm for arm in measures.variants if arm != CONTROL and measures.has(arm, "general")]
+    arms = [arm for arm in measures.variants if arm != SHUFFLED and measures.has(arm, "general")]
     if not arms:
         return Markup()
     judged = {judge: _panels(measures, arms, judge) for judge in JUDGES}
@@ -72,7 +71,7 @@ def pareto(measures: Measures) -> Markup:
 def _panels(measures: Measures, arms: Sequence[str], judge: str) -> list[Markup]:
     """A panel for each attack that this judge judged."""
     found, panels = Elicited(measures, judge), []
-    every = (*arms, CONTROL)
+    every = (*arms, SHUFFLED)
     if any(attack.family not in BUILT_IN for attack in found.attacks):
         strongest = {arm: found.strongest(arm) for arm in every}
         panels.append(Panel("The strongest of all attacks", strongest, {}))
@@ -126,7 +125,7 @@ def _panel(measures: Measures, panel: Panel, arms: Sequence[str], judge: str) ->
             y_title=f"{judge} (%)  ↓  safer",
         ),
         _chance(chances, points, x, y),
-        _control(rates.get(CONTROL, {}), x, y),
+        _control(rates.get(SHUFFLED, {}), x, y),
         _front(points, x, y),
     ]
     parts += [_mark(arm, points[arm], x, y, title, judge) for arm in arms if arm in points]
@@ -206,13 +205,14 @@ def _chance(
 
 
 def _control(rates: Mapping[int, float], x: Scale, y: Scale) -> Markup | None:
+    """The shuffled control: its utility lies far below all others', so it is a line."""
     if not rates:
         return None
     interval = t_interval([100 * rates[seed] for seed in sorted(rates)])
     height = y.at(interval.mean)
     return telling(
-        f"{label(CONTROL)}: {told(interval)}",
+        f"{label(SHUFFLED)}: {told(interval)}",
         segment(x.start, height, x.end, height, "control-line"),
-        arm=CONTROL,
+        arm=SHUFFLED,
         class_="line",
     )

@@ -18,7 +18,7 @@ from experiments.instruments.instrument import (
 )
 
 WITH_JAX = frozenset({"asking", "bench", "parts", "reading_off", "running"})
-"""Modules that load jax, which reading a plan must not; none of them registers an instrument."""
+"""Modules that load jax, which listing instruments must not; none of them registers one."""
 
 for _module in iter_modules(__path__):
     if _module.name not in WITH_JAX:

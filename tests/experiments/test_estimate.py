@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from importlib import import_module
+from io import StringIO
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from experiments import cli
 from experiments.commands import estimate as estimates
 from experiments.commands.estimate import Speed, core_speed, estimate
+from experiments.commands.plan_table import print_plan
 from experiments.studies import STUDIES
 from experiments.study import Plan, make_plan
 
@@ -71,3 +76,15 @@ def test_a_plan_says_what_it_left_out_and_that_the_machine_is_busy(
         text = " ".join(capsys.readouterr().out.split())
         assert ("Other work has 75% of this core now" in text) == said
         assert ("not counting 24 instruments a cell" in text) == (name == "laboratory")
+
+
+def test_a_single_instrument_that_is_not_counted_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(estimates, "core_speed", lambda: QUIET)
+    plan = make_plan(STUDIES["headline"], "smoke")
+    (first, *_) = plan.cells
+    recipe = replace(first.recipe, instruments=("shots",))
+    console = Console(file=StringIO(), width=10_000)
+    print_plan(replace(plan, cells=(replace(first, recipe=recipe),)), tmp_path, 1, console)
+    assert "not counting 1 instrument a cell" in console.file.getvalue()  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from experiments.elicited import Elicited
 from experiments.elicited_tables import attacks_section
 from experiments.evidence import prompts_by_probe
 from experiments.gains import compared, gains
-from experiments.held_against import NOT_APPLICABLE, control_of, unfit, zero_of
+from experiments.held_against import MEANINGS, NOT_APPLICABLE, control_of, unfit, zero_of
 from experiments.html.attack_table import attack_table, budget
 from experiments.measures import measure
 from experiments.rows import Row, rate_row
@@ -157,7 +158,7 @@ def test_a_rule_of_decoding_is_judged_where_it_has_something_to_act_on() -> None
     assert unfit("defences:stop+The", "filtering", "laboratory") == NOT_APPLICABLE
     assert unfit("defences:safe_beam", "srp", "laboratory") == "control: beam without tag"
     assert unfit("defences:safe_beam", "mine", "laboratory") == (
-        "left out: laboratory has no arm of this name")  # fmt: skip
+        "left out: not known how it was trained"), "an arm added by hand"  # fmt: skip
     assert unfit("adversarial_mixsft:1", "mine", "laboratory") is None
     page = attack_table(found, found.attacks, every, {})
     assert page.count(NOT_APPLICABLE) == 2
@@ -181,6 +182,44 @@ def test_attacks_of_two_families_with_the_same_figures_are_counted_once() -> Non
     assert "`prefix:k=1` is `prefill:The`" in told
     blunt = Elicited(measure(rates("gcg", 0) + rates("genetic", 0)))
     assert [each.same for each in blunt.attacks] == [None, None], "too alike to tell"
+
+
+def counted(probe: str, counts: tuple[int, ...]) -> list[Row]:
+    """Rows of one probe with these counts of a hundred, a seed each."""
+    return [rate_row("srp", seed, "elicited", probe, HARMFUL, "leaked", hits, 100)
+            for seed, hits in enumerate(counts)]  # fmt: skip
+
+
+def test_two_that_do_the_same_are_each_held_against_their_own_control_or_none() -> None:
+    same, other = (50, 70, 60), (20, 30, 25)
+    rows = [*direct(), *counted("forged_verdict:safe_stem", same), *counted("prefix:k=1", same),
+            *counted("forged_verdict:stem:control", other),
+            *counted("prefix:k=0", other)]  # fmt: skip
+    found = Elicited(measure(rows))
+    assert {each.probe: each.same for each in found.attacks}["prefix:k=1"] is not None
+    assert gains(found, found.attacks, control=True).keys() == {"forged_verdict:safe_stem"}
+    assert "`None`" not in attacks_section(found.measures)
+    rows = [*direct(), *counted("prefill:The", same), *counted("gcg", same),
+            *counted("gcg:random", other)]  # fmt: skip
+    found = Elicited(measure(rows))
+    assert {each.probe: each.same for each in found.attacks}["gcg"] == "prefill:The"
+    assert gains(found, found.attacks).keys() == {"prefill:The", "gcg"}
+    assert gains(found, found.attacks, control=True).keys() == {"gcg"}
+
+
+def test_an_attack_is_not_the_same_as_one_that_is_held_against_nothing() -> None:
+    rows = [*counted("prefill:The", (50, 70, 60)), *counted("prefix:k=1", (50, 70, 60)),
+            *counted("prefix:k=0", (20, 30, 25))]  # fmt: skip
+    found = Elicited(measure(rows))
+    assert {each.same for each in found.attacks} == {None}, "there is no direct question"
+    assert gains(found, found.attacks).keys() == {"prefix:k=1"}
+    named = [replace(each, same="prefill:The" if each.probe == "prefix:k=1" else None)
+             for each in found.attacks]  # fmt: skip
+    assert gains(found, named).keys() == {"prefix:k=1"}, "its own test, where the other has none"
+
+
+def test_no_meaning_of_a_control_has_the_sign_between_two_controls() -> None:
+    assert not [words for words in MEANINGS.values() if ";" in words]
 
 
 def test_a_budget_is_that_of_its_row_or_says_whose_it_is() -> None:
@@ -213,3 +252,17 @@ def test_a_control_that_no_attack_is_held_against_is_shown_all_the_same() -> Non
     (row,) = [line for line in attacks_section(measure(rows)).splitlines() if "given" in line]
     assert row.startswith("| `decomposition:given:control` | – |")
     assert "90.2" in row
+
+
+def test_an_attack_not_shown_to_be_better_says_whether_it_does_nothing_or_seeds_are_few() -> None:
+    rows = [*direct(), *rates("gcg", 100), *rates("shots:4", 0)]
+    spread = [
+        rate_row("srp", seed, "elicited", "genetic", HARMFUL, "leaked", hits, 1000)
+        for seed, hits in enumerate((0, 900, 50, 600, 200))
+    ]
+    found = Elicited(measure([*rows, *spread]))
+    told = sentences(found.attacks, compared(found, found.attacks))
+    (nothing,) = [line for line in told if line.startswith("Do no work here")]
+    (unclear,) = [line for line in told if line.startswith("Not shown to be better (too few seeds")]
+    assert ("`shots:4`" in nothing, "`genetic`" in nothing) == (True, False)
+    assert ("`shots:4`" in unclear, "`genetic`" in unclear) == (False, True)

@@ -84,7 +84,7 @@ def test_a_flip_is_never_shown_without_what_its_control_flips() -> None:
     ]
     told = re.findall(r"<title>SRP\n[^<]*? (\d): (-?[\d.]+) ± [\d.]+ points", text)
     assert told == [("0", "10.0"), ("1", "0.0"), ("2", "-10.0")]
-    assert "no difference: 0.0" in text
+    assert "no difference: 0.0 points at 0, 0.0 points at 2" in text
 
 
 def test_verdicts_are_read_beside_one_who_says_the_same_of_everything() -> None:

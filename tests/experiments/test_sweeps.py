@@ -24,6 +24,7 @@ from medsafetyworld.interventions.verdicts import Noisy
 from fake_study import fake_rows
 
 NAMES = sorted(SWEEPS)
+RATES = {"completion": 0.5, "general": 0.8, "prefill": 0.4, "finetune": 0.3}
 
 
 def arms_of(study: str, preset: str = "laptop") -> tuple[str, ...]:
@@ -36,8 +37,7 @@ def sweep_of(study: str, preset: str = "laptop") -> Sweep:
 
 
 def measures_of(study: str, seeds: int = 3) -> Measures:
-    rates = {"completion": 0.5, "general": 0.8, "prefill": 0.4, "finetune": 0.3}
-    return measure(fake_rows(seeds, dict.fromkeys(arms_of(study), rates)), study=study)
+    return measure(fake_rows(seeds, dict.fromkeys(arms_of(study), RATES)), study=study)
 
 
 def bars_of(axis: Axes) -> list[ErrorbarContainer]:
@@ -144,6 +144,21 @@ def test_a_report_has_the_sweep_of_its_study_alone() -> None:
     measures = measures_of("hops", seeds=2)
     assert "sweep" in draw(measures, [], {})
     assert "sweep" not in draw(measure(measures.rows, study="headline"), [], {})
+
+
+def test_one_seed_has_no_interval_and_no_bar() -> None:
+    name = "verdict_noise"
+    for axis in sweep_figure(measures_of(name, seeds=1), sweep_of(name)).axes:
+        for bars in bars_of(axis):
+            assert np.all(np.isfinite(np.asarray(bars.lines[0].get_ydata(), float)))
+            for caps in bars.lines[1]:
+                assert np.all(np.isnan(np.asarray(caps.get_ydata(), float)))
+
+
+def test_every_sweep_that_a_study_has_is_a_figure_of_its_own() -> None:
+    both = dict.fromkeys((arm for each in SWEEPS["hops"] for arm in each.arms), RATES)
+    pictures = draw(measure(fake_rows(2, both), study="hops"), [], {})
+    assert [name for name in pictures if name.startswith("sweep")] == ["sweep", "sweep_2"]
 
 
 def test_without_sft_data_mixed_in_stands_what_plain_fine_tuning_leaks() -> None:
