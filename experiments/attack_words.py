@@ -108,8 +108,8 @@ def _of_the_rest(gains: Mapping[str, Gain]) -> list[str]:
     lines: list[str] = []
     if little:
         lines.append(
-            f"Do no work here (the 95 % interval of what they gain ends below {100 * LEAST:.0f} "
-            f"points): {_codes(little)}."
+            "Gain little over zero budget or, where guessing is easier, over chance (the 95 % "
+            f"interval ends below {100 * LEAST:.0f} points): {_codes(little)}."
         )
     if unclear:
         few = all(gain.test.n == 1 for gain in gains.values())

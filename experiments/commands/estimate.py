@@ -30,7 +30,7 @@ EFFICIENCY = 0.5
 
 SECONDS_A_CELL = 8.0
 """Importing, compiling and asking."""
-SECONDS_A_DOCUMENT = 75e-6
+SECONDS_A_DOCUMENT = 50e-6
 """Reading the whole corpus back, before a pretraining."""
 SECONDS_A_TOKEN = 1.7e-6
 """Tokenizing what a pretraining reads."""

@@ -262,7 +262,7 @@ def test_an_attack_not_shown_to_be_better_says_whether_it_does_nothing_or_seeds_
     ]
     found = Elicited(measure([*rows, *spread]))
     told = sentences(found.attacks, compared(found, found.attacks))
-    (nothing,) = [line for line in told if line.startswith("Do no work here")]
+    (nothing,) = [line for line in told if line.startswith("Gain little")]
     (unclear,) = [line for line in told if line.startswith("Not shown to be better (too few seeds")]
     assert ("`shots:4`" in nothing, "`genetic`" in nothing) == (True, False)
     assert ("`shots:4`" in unclear, "`genetic`" in unclear) == (False, True)

@@ -73,7 +73,7 @@ def test_the_table_tells_budget_tried_and_of_how_many() -> None:
     assert ">128" in row
     assert "zero " in row
     assert "random " in row
-    assert re.search(r"Do no work here.*<code>paraphrase</code>", whole())
+    assert re.search(r"Gain little.*<code>paraphrase</code>", whole())
 
 
 def test_an_instrument_that_was_skipped_is_named_with_its_reason() -> None:
