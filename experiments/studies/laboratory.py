@@ -6,6 +6,7 @@ headline's, so that forged dialogues and examples fit before a question, and bat
 many of them: every arm reads as many tokens as there.
 
 At `laptop` 45 cells, about an hour and a half on two cores: 100 s of training a cell, 90 of suite.
+With `--world two-hop` the border of `filtering_mediators` stands in for the methods that have none.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from experiments.recipe import Arm, Recipe
-from experiments.studies.headline import LAPTOP, SMOKE
+from experiments.studies.headline import LAPTOP, LAPTOP_TWO_HOP, SMOKE, two_hop
 from experiments.study import Preset, Study
 
 INSTRUMENTS = (
@@ -62,8 +63,11 @@ ARMS = (
             "unlikelihood",
         )
     ),
+    Arm("filtering_mediators", "filtering", policy="mediator-aware"),
     Arm("shuffled", "filtering", shuffled=True),
 )
+SINGLE_HOP = tuple(arm.name for arm in ARMS if arm.name != "filtering_mediators")
+TWO_HOP = tuple(arm.name for arm in ARMS if arm.name not in ("safelm", "unlikelihood"))
 
 
 def with_suite(recipe: Recipe) -> Recipe:
@@ -86,7 +90,9 @@ LABORATORY = Study(
     "attacker gets out of it?",
     arms=ARMS,
     presets={
-        "smoke": Preset(with_suite(SMOKE), replicates=2),
-        "laptop": Preset(with_suite(LAPTOP), replicates=5),
+        "smoke": Preset(with_suite(SMOKE), replicates=2, arms=SINGLE_HOP),
+        "laptop": Preset(with_suite(LAPTOP), replicates=5, arms=SINGLE_HOP),
+        "smoke-two-hop": Preset(with_suite(two_hop(SMOKE, "smoke")), replicates=2, arms=TWO_HOP),
+        "laptop-two-hop": Preset(with_suite(LAPTOP_TWO_HOP), replicates=5, arms=TWO_HOP),
     },
 )
