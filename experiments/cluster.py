@@ -20,7 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from experiments.scheduler import Event, Result, Task, interruption, status_line, task_environment
+from experiments.interruption import interruption
+from experiments.scheduler import Event, Result, Task, status_line, task_environment
 from medsafetyworld.errors import SpecError
 
 CLUSTERS = ("slurm", "local")

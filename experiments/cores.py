@@ -1,10 +1,11 @@
-"""One process a core: which cores there are, and starting a child on one of them."""
+"""One process a core: which cores there are, and having a child on one of them."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 
 def visible_cores() -> list[int]:
@@ -33,3 +34,10 @@ def on_core(core: int | None) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def move(process: int, core: int) -> None:
+    """Moves all threads of a running process to `core`; one that has ended meanwhile is left be."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})

@@ -32,7 +32,8 @@ class Execution:
     """How a plan is run; none of it changes what is asked, only rounding. Raises `SpecError`."""
 
     workers: int | None = None
-    """Cells side by side on this machine; one a core by default."""
+    """Cells side by side on this machine, never more; by default one a core, and the last few share
+    cores rather than wait while others are idle."""
     engine: str = "cells"
     """`cells`: every cell trains its models alone. `ensemble`: first all models at once."""
     members: int | None = None
@@ -128,7 +129,8 @@ def _run(
         run = partial(run_on_cluster, executor=executor, one_core=one_core)
     else:
         workers = execution.workers or default_workers()
-        run = partial(run_all, workers=workers, one_core=one_core)
+        share = execution.workers is None
+        run = partial(run_all, workers=workers, one_core=one_core, share_last=share)
     with live_progress(console) as show:
 
         def on_event(event: Event) -> None:

@@ -8,22 +8,19 @@ so that a cluster's scheduler can run the same plan.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
 import subprocess
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from experiments.cores import core_of, on_core, visible_cores
+from experiments.cores import core_of, move, on_core, visible_cores
+from experiments.interruption import interruption, stop
 
-GRACE_SECONDS = 20.0
 POLL_SECONDS = 0.1
 LOG_NAME = "log.txt"
 STATUS_NAME = "status.json"
@@ -104,12 +101,15 @@ def run_all(
     workers: int,
     on_event: Callable[[Event], None] = lambda event: None,
     one_core: bool = True,
+    share_last: bool = False,
 ) -> list[Result]:
     """Run every task, `workers` at a time; the results are in the order of `tasks`.
 
     Each worker owns one core when there are enough cores, and numerical libraries are told to
-    use one thread; with `one_core` false each may use the whole machine. Raises
-    KeyboardInterrupt on Ctrl-C or SIGTERM, after the children ended.
+    use one thread; with `one_core` false each may use the whole machine. With `share_last` the last
+    tasks, half as many as workers, do not wait until a core is free: they begin on cores that are
+    at work and move to those that fall idle, so that no core rests while one task is left of 25.
+    Raises KeyboardInterrupt on Ctrl-C or SIGTERM, after the children ended.
     """
     if workers < 1:
         raise ValueError(f"workers is {workers}; at least 1 is needed")
@@ -125,15 +125,20 @@ def run_all(
     with interruption() as interrupted:
         try:
             while waiting or running:
-                while waiting and len(running) < workers and not interrupted.is_set():
+                early = workers // 2 if share_last and one_core else 0
+                while waiting and not interrupted.is_set():
+                    if len(running) >= workers and len(waiting) > early:
+                        break
                     _start_next(waiting, running, results, workers, one_core, tell)
                 interrupted.wait(POLL_SECONDS)
                 if interrupted.is_set():
                     raise KeyboardInterrupt
                 _reap(running, results, tell)
+                if not waiting:
+                    _spread(running, workers)
                 tell("tick")
         finally:
-            _stop([entry.process for entry in running], interrupted)
+            stop([entry.process for entry in running], interrupted)
     return [results[task.name] for task in tasks]
 
 
@@ -167,7 +172,7 @@ def _start_next(
     tell: Callable[..., None],
 ) -> None:
     task = waiting.popleft()
-    slot = min(set(range(workers)) - {entry.slot for entry in running})
+    slot = _emptiest(running, workers)
     task.directory.mkdir(parents=True, exist_ok=True)
     # A link planted in its place must not lead to a file outside.
     task.log.unlink(missing_ok=True)
@@ -182,6 +187,28 @@ def _start_next(
             return
     running.append(_Running(task, process, slot, time.monotonic()))
     tell("started", task)
+
+
+def _emptiest(running: Sequence[_Running], workers: int) -> int:
+    """The slot with the fewest tasks; of equals the one whose task has most of its way to go."""
+
+    def load(slot: int) -> tuple[int, float, int]:
+        began = [entry.started for entry in running if entry.slot == slot]
+        return len(began), -max(began, default=0.0), slot
+
+    return min(range(workers), key=load)
+
+
+def _spread(running: Sequence[_Running], workers: int) -> None:
+    """Moves a task from a slot with several to one that has become free."""
+    slots = [entry.slot for entry in running]
+    crowded = [entry for entry in running if slots.count(entry.slot) > 1]
+    free = _emptiest(running, workers)
+    if crowded and free not in slots:
+        crowded[-1].slot = free
+        core = core_of(free, workers)
+        if core is not None:
+            move(crowded[-1].process.pid, core)
 
 
 def _reap(running: list[_Running], results: dict[str, Result], tell: Callable[..., None]) -> None:
@@ -251,43 +278,3 @@ def status_line(task: Task) -> str:
     except (OSError, ValueError):
         return ""
     return str(status.get("line", "")) if isinstance(status, dict) else ""
-
-
-@contextlib.contextmanager
-def interruption() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set instead of raising in the middle of a start.
-
-    Handlers can be set in the main thread only; elsewhere signals stay with the caller. Having
-    a handler also undoes an inherited "ignore", which the children would inherit in turn.
-    """
-    interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: interrupted.set()) for number in signals}
-    try:
-        yield interrupted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _stop(processes: Sequence[subprocess.Popen[bytes]], interrupted: threading.Event) -> None:
-    """SIGINT, then SIGKILL after the grace period or at a second Ctrl-C."""
-    interrupted.clear()
-    _signal_groups(processes, signal.SIGINT)
-    deadline = time.monotonic() + GRACE_SECONDS
-    while any(process.poll() is None for process in processes):
-        if time.monotonic() > deadline or interrupted.wait(POLL_SECONDS):
-            _signal_groups(processes, signal.SIGKILL)
-            for process in processes:
-                process.wait()
-
-
-def _signal_groups(processes: Sequence[subprocess.Popen[bytes]], number: int) -> None:
-    for process in processes:
-        if process.poll() is None:
-            # It may end between the look and the signal.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)

@@ -117,6 +117,8 @@ def full_stopped(words: Iterable[str]) -> str:
 def _shortened(text: str, most: int) -> tuple[str, int]:
     """A text of at most so many words, and how many it has; marks (`<|harm|>`) are no words, and
     neither are headers, which are never cut."""
+    if "<" not in text and (count := text.count(" ") + 1) <= most:
+        return text, count
     if _HEADER.fullmatch(text):
         return text, 0
     words = text.split(" ")

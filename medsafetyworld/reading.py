@@ -203,22 +203,24 @@ def _words(text: str) -> list[str]:
 
 def _spot(names: Names, text: str) -> _Spotted:
     words = _words(text)
+    # Few words begin a name, so only these are looked at one by one.
+    starts = [place for place, word in enumerate(words) if word in names]
+    if not starts:
+        return _Spotted({}, [])
     layers: dict[int, list[int]] = {}
-    if names.keys().isdisjoint(words):
-        return _Spotted(layers, [])
     masked: list[str | int] = []
-    place = 0
-    while place < len(words):
-        for name, layer, index in names.get(words[place], ()):
-            if words[place : place + len(name)] == name:
+    done = 0
+    for start in starts:
+        if start < done:
+            continue
+        for name, layer, index in names[words[start]]:
+            if words[start : start + len(name)] == name:
                 layers.setdefault(layer, []).append(index)
+                masked += words[done:start]
                 masked.append(layer)
-                place += len(name)
+                done = start + len(name)
                 break
-        else:
-            masked.append(words[place])
-            place += 1
-    return _Spotted(layers, masked)
+    return _Spotted(layers, masked + words[done:])
 
 
 @lru_cache(maxsize=8)

@@ -251,9 +251,10 @@ class _Pile:
 
 def _alike(result: Document, original: Document) -> bool:
     """Whether a document is read, is labelled and counts in the loss as the other."""
-    return [_seen(each) for each in result.sentences] == [
-        _seen(each) for each in original.sentences
-    ]
+    pairs = zip(result.sentences, original.sentences, strict=False)
+    return len(result.sentences) == len(original.sentences) and all(
+        one is other or _seen(one) == _seen(other) for one, other in pairs
+    )
 
 
 def _seen(sentence: Sentence) -> tuple[str, Statement | None, str]:

@@ -6,6 +6,7 @@ The file says in its header what was saved, so loading proves names, shapes and 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,13 +58,19 @@ def load_weights(path: Path, config: ModelConfig) -> Params:
     if parameter_hash(flat) != header["parameters"]:
         raise CorruptCheckpoint(f"{path} does not hold the values that were saved.")
     compare_embedded(json.loads(header["config"]), dataclasses.asdict(config), where=str(path))
-    wanted = jax.eval_shape(lambda: init_params(config, 0))
-    for name, leaf in flatten(wanted):
+    wanted = _shapes(config)
+    for name, leaf in wanted:
         if name not in flat or flat[name].shape != leaf.shape or flat[name].dtype != leaf.dtype:
             raise ValueError(
                 f"{path} holds no array {name} of shape {leaf.shape} and {leaf.dtype}."
             )
-    return unflatten({name: jnp.asarray(flat[name]) for name, _ in flatten(wanted)})
+    return unflatten({name: jnp.asarray(flat[name]) for name, _ in wanted})
+
+
+@functools.lru_cache(maxsize=16)
+def _shapes(config: ModelConfig) -> tuple[tuple[str, jax.ShapeDtypeStruct], ...]:
+    """The arrays of a model by name; tracing the initialisation takes longer than the reading."""
+    return tuple(flatten(jax.eval_shape(lambda: init_params(config, 0))))
 
 
 def read_metadata(path: Path) -> dict[str, str]:

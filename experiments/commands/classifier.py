@@ -30,7 +30,8 @@ class Classifier:
         """Prints one part a classifier stage and writes `report/roc-KEY.png` and `.svg`."""
         from experiments.figure_style import save
         from experiments.json_files import read_json
-        from experiments.roc import REPORT, roc_figure, roc_text
+        from experiments.roc import REPORT, roc_text
+        from experiments.roc_figure import roc_figure
         from experiments.store import MANIFEST, verify_stage
 
         found = sorted(self.directory.glob(f"stages/classifier-*/{MANIFEST}"))

@@ -70,10 +70,12 @@ class Estimate:
     """Expected time until the plan is done."""
 
 
-def estimate(plan: Plan, workers: int, left: int, speed: Speed | None = None) -> Estimate:
+def estimate(
+    plan: Plan, workers: int, left: int, speed: Speed | None = None, *, share_last: bool = True
+) -> Estimate:
     """The cost of the `left` unfinished cells of a plan with so many workers side by side.
 
-    Without a `speed` this machine's is measured.
+    Without a `speed` this machine's is measured. `share_last` is as in `scheduler.run_all`.
     """
     speed = core_speed() if speed is None else speed
     flops = sum(pretraining_flops(cell.recipe) for cell in plan.pretrainings)
@@ -83,10 +85,12 @@ def estimate(plan: Plan, workers: int, left: int, speed: Speed | None = None) ->
         documents = _documents(cell.recipe.world, cell.corpus_spec)
         rest += SECONDS_A_DOCUMENT * documents + SECONDS_A_TOKEN * tokens(cell.recipe)
     busy = flops / (EFFICIENCY * speed.peak) + rest
-    # Cells are assumed to be finished in proportion. The last of them cannot be shared out: a plan
-    # takes whole rounds of workers.
-    rounds = -(-left // workers) / len(plan.cells)
-    return Estimate(speed, rest / len(plan.cells), busy * rounds)
+    # Cells are assumed to be finished in proportion. A plan takes whole rounds of workers, unless
+    # what is left for the last round is so little that it is begun with the one before.
+    whole, more = divmod(left, workers)
+    shared = share_last and whole and more <= workers // 2
+    rounds = whole + (more / workers if shared else bool(more))
+    return Estimate(speed, rest / len(plan.cells), busy * rounds / len(plan.cells))
 
 
 @lru_cache(maxsize=64)

@@ -23,7 +23,9 @@ QUIET = 0.8
 """With a larger share than this of its core, nothing else to speak of runs there."""
 
 
-def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> None:
+def print_plan(
+    plan: Plan, directory: Path, workers: int, console: Console, *, share_last: bool = True
+) -> None:
     """The arms as a table, then the work and the time that it is expected to take."""
     # Whatever a plan needs is loaded with it, not by `msw --help`.
     from experiments.commands.estimate import EFFICIENCY, estimate
@@ -50,7 +52,7 @@ def print_plan(plan: Plan, directory: Path, workers: int, console: Console) -> N
     another = holds_another(plan, directory)
     # Another study's cells may have the same names; they are none of this plan's.
     left = len(plan.cells) if another else len(unfinished(plan, directory))
-    cost = estimate(plan, workers, left)
+    cost = estimate(plan, workers, left, share_last=share_last)
     done = f", {len(plan.cells) - left} of them finished" if left < len(plan.cells) else ""
     recipes = tuple(dict.fromkeys(cell.recipe for cell in plan.cells))
     recipe = recipes[0]

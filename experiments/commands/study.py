@@ -127,8 +127,13 @@ class PlanStudy:
 
     def run(self) -> int:
         """Prints the plan."""
-        print_plan(self.plan(), self.directory, self.side_by_side(), Console(highlight=False))
+        self.show(self.plan(), Console(highlight=False))
         return 0
+
+    def show(self, plan: Plan, console: Console) -> None:
+        """Prints the plan and the time that it takes on this machine."""
+        share = self.workers is None
+        print_plan(plan, self.directory, self.side_by_side(), console, share_last=share)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +181,7 @@ class RunStudy(PlanStudy):
         plan, execution = self.plan(), self.execution()
         write_plan(plan, self.directory)
         console = Console(highlight=False)
-        print_plan(plan, self.directory, self.side_by_side(), console)
+        self.show(plan, console)
         try:
             track()  # what earlier runs have finished
             run_plan(plan, self.directory, execution, console, after_cell=track)

@@ -111,12 +111,13 @@ class Reflect(Step):
 
     def document(self, world: World, document: Document) -> tuple[Document, ...]:
         """The document with verdicts."""
-        whole = set(document.sentences)
+        # By identity: what was not cut is the very sentence, and hashing one costs a lot.
+        whole = set(map(id, document.sentences))
         judged = self._judged(world, document)
         cut: list[Span] = []
         place = 0
         for said in self._segments(world, document.sentences):
-            segment = tuple(each if each in whole else cut_back(world, each) for each in said)
+            segment = tuple(each if id(each) in whole else cut_back(world, each) for each in said)
             hazards = judged[place : place + len(said)] if judged else self._told(world, segment)
             # What was inserted before is no segment of its own.
             inserted = not any(strip_insertions(each.text) for each in segment)

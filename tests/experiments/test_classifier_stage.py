@@ -13,7 +13,8 @@ from experiments.classifier import read_scores, train_classifiers
 from experiments.json_files import StoreError, canonical_hash, read_json
 from experiments.proof import prove
 from experiments.recipe import Arm, Cell
-from experiments.roc import REPORT, auc, curves, errors_by_kind, roc_figure, roc_text
+from experiments.roc import REPORT, auc, curves, errors_by_kind, roc_text
+from experiments.roc_figure import roc_figure
 from experiments.stages import Context
 from medsafetyworld.interventions.verdicts import HARMFUL, Oracle, worst
 from medsafetyworld.policies import PAPER_POLICY

@@ -52,12 +52,22 @@ def test_what_is_shared_or_done_costs_nothing_and_rounds_are_whole() -> None:
     plan = make_plan(STUDIES["placement"], "laptop")
     whole = estimate(plan, 2, 20, QUIET)
     assert estimate(plan, 2, 10, QUIET).seconds == pytest.approx(whole.seconds / 2)
-    assert estimate(plan, 2, 9, QUIET).seconds == estimate(plan, 2, 10, QUIET).seconds
+    nine = estimate(plan, 2, 9, QUIET, share_last=False)
+    assert nine.seconds == estimate(plan, 2, 10, QUIET).seconds
     assert estimate(plan, 2, 0, QUIET).seconds == 0
     # Twenty arms with a pretraining each take longer than twenty that share ten.
     alone = make_plan(STUDIES["unsafe_fraction"], "laptop", replicates=2)
     assert len(alone.cells) < len(plan.cells)
     assert estimate(alone, 2, 16, QUIET).seconds > whole.seconds
+
+
+@pytest.mark.parametrize(
+    ("workers", "left", "rounds"), [(2, 25, 12.5), (2, 1, 1), (4, 10, 2.5), (4, 11, 3), (4, 12, 3)]
+)
+def test_a_last_round_of_few_cells_is_shared(workers: int, left: int, rounds: float) -> None:
+    plan = make_plan(STUDIES["placement"], "laptop")
+    one = estimate(plan, workers, workers, QUIET).seconds
+    assert estimate(plan, workers, left, QUIET).seconds == pytest.approx(rounds * one)
 
 
 def test_speed_is_by_processor_seconds() -> None:

@@ -53,6 +53,45 @@ def test_no_more_than_the_given_number_run_at_once(tmp_path: Path) -> None:
     assert most == 2
 
 
+def test_the_last_tasks_begin_before_a_core_is_free_if_they_may(tmp_path: Path) -> None:
+    """Of five on two cores the fifth begins with the third and fourth, and no more at once."""
+    starts: list[int] = []
+
+    def watch(event: Event) -> None:
+        if event.kind == "started":
+            starts.append(len(event.running))
+
+    tasks = [task(tmp_path, f"t{i}", "import time; time.sleep(0.3)") for i in range(5)]
+    results = run_all(tasks, workers=2, on_event=watch, share_last=True)
+    assert not failure_report(results)
+    assert max(starts) == 3
+    assert starts[:2] == [1, 2]
+    assert starts[-1] == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no core pinning here")
+@pytest.mark.skipif(default_workers() < 2, reason="one core has nobody to share with")
+def test_a_task_that_shares_a_core_moves_to_one_that_falls_idle(tmp_path: Path) -> None:
+    """With all its threads; at its start it saw one core, as every task does."""
+    code = """
+        import os, sys, threading, time
+        ended, name = threading.Event(), sys.argv[1]
+        threading.Thread(target=ended.wait).start()
+        first = os.sched_getaffinity(0)
+        time.sleep(0.2 if name == "a" else 1.2)
+        threads = {frozenset(os.sched_getaffinity(int(n))) for n in os.listdir("/proc/self/task")}
+        print(*first, *map(list, threads))
+        ended.set()
+    """
+    command = (sys.executable, "-c", textwrap.dedent(code))
+    tasks = [Task(name, (*command, name), tmp_path / name) for name in "abc"]
+    assert not failure_report(run_all(tasks, workers=2, share_last=True))
+    a, b, c = (entry.log.read_text().split() for entry in tasks)
+    assert a[0] != b[0] == c[0], "the third shares the core of the second, which began later"
+    assert c[1:] == [f"[{a[0]}]"], "when the first had ended, its core was free"
+    assert b[1:] == [f"[{b[0]}]"]
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no core pinning here")
 def test_a_task_that_may_use_the_whole_machine_is_not_held_to_a_core(tmp_path: Path) -> None:
     code = """
@@ -141,7 +180,7 @@ def test_an_interruption_ends_the_children_politely(tmp_path: Path, number: int)
 
 
 def test_what_ignores_the_request_is_killed(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("experiments.scheduler.GRACE_SECONDS", 0.3)
+    monkeypatch.setattr("experiments.interruption.GRACE_SECONDS", 0.3)
     stubborn = task(tmp_path, "t", """
         import os, signal, time
         signal.signal(signal.SIGINT, signal.SIG_IGN)
