@@ -75,6 +75,7 @@ def build_report(directory: Path) -> tuple[Path, tuple[Row, ...]]:
     curves: dict[str, list[list[tuple[float, float]]]] = {}
     for cell, origin in zip(finished, origins, strict=True):
         curves.setdefault(cell.arm.name, []).append(origin["curve"])
+    evidence = gather(directory, finished, curves)
     report = write_report(
         directory / "report",
         rows,
@@ -84,10 +85,11 @@ def build_report(directory: Path) -> tuple[Path, tuple[Row, ...]]:
         curves=curves,
         derivation=harmful_derivation(directory, finished),
         cards=report_cards(directory, finished),
+        records=evidence.records,
     )
     write_json(directory / "report" / "provenance.json", provenance)
     write_json(directory / "report" / "fingerprint.json", fingerprint)
-    write_evidence(directory / "report" / EVIDENCE, gather(directory, finished, curves))
+    write_evidence(directory / "report" / EVIDENCE, evidence)
     first = plan.cells[0]
     world = replace(first.recipe.world, seed=first.seeds["world"])
     write_pages(
@@ -189,6 +191,10 @@ def command(plan: Plan) -> str:
                 words += ["--add-arm", f"{arm['name']}={arm['variant']}"]
         if summary["recipe"]["matched"] != known.presets[plan.preset].recipe.matched:
             words += ["--matched", summary["recipe"]["matched"]]
+        for flag in ("dtype", "attention"):
+            value = summary["recipe"]["pretrain"][flag]
+            if value != getattr(known.presets[plan.preset].recipe.pretrain, flag):
+                words += [f"--{flag}", value]
         usual_domain = known.presets[plan.preset].recipe.world.domain
         if summary["recipe"]["world"]["domain"] != usual_domain:
             words += ["--domain", summary["recipe"]["world"]["domain"]]

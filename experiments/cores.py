@@ -37,7 +37,11 @@ def on_core(core: int | None) -> Iterator[None]:
 
 
 def move(process: int, core: int) -> None:
-    """Moves all threads of a running process to `core`; one that has ended meanwhile is left be."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        for thread in Path(f"/proc/{process}/task").iterdir():
-            os.sched_setaffinity(int(thread.name), {core})
+    """Moves all threads of a running process to `core`; those that end meanwhile are left be."""
+    try:
+        threads = [int(each.name) for each in Path(f"/proc/{process}/task").iterdir()]
+    except FileNotFoundError:
+        return
+    for thread in threads:
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(thread, {core})

@@ -17,7 +17,7 @@ from experiments.measures import Measures, MissingMeasurement
 from experiments.rows import Row
 from experiments.statistics import MINIMUM_SEEDS, SMALLEST_EFFECT, Interval, t_interval
 
-QUANTITIES = ("completion", "prefill", "general")
+QUANTITIES = ("completion", "direct", "prefill", "general")
 """What is shown by depth, by the names of `measures`."""
 
 

@@ -61,10 +61,11 @@ def depth_section(measures: Measures) -> str:
 
 
 def depth_table(measures: Measures) -> str:
-    """Completion, prefill ASR and general accuracy of each variant at each depth, in percent."""
+    """The three levels and general accuracy of each variant at each depth, in percent."""
     asked = [q for q in QUANTITIES if any(measures.has(v, q) for v in measures.variants)]
     titles = {
         "completion": "base completes reverse-unsafe",
+        "direct": "asked directly: leaked",
         "prefill": "prefill: leaked",
         "general": "general accuracy",
     }
@@ -83,9 +84,24 @@ def depth_table(measures: Measures) -> str:
         "",
         "Percent ± half of the 95 % t interval over the seeds that have prompts of this depth; in "
         "brackets prompts per seed × seeds. A prefill is the larger of `<Safe>` and `The` within a "
-        "seed; general accuracy is over the prompts of all three categories at this depth.",
+        "seed; general accuracy is over the prompts of all three categories at this depth."
+        + _chances(measures),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _chances(measures: Measures) -> str:
+    """A sentence on exact chance, which rows have of all prompts together; empty without any."""
+    found = []
+    for quantity, title in (
+        ("chance", "of completions"),
+        ("direct_chance", "of harmful questions"),
+    ):
+        having = [variant for variant in measures.variants if measures.has(variant, quantity)]
+        values = [value for name in having for value in measures.series(name, quantity)]
+        if values:
+            found.append(f"{title} {100 * sum(values) / len(values):.1f}")
+    return f" Chance over all depths together: {', '.join(found)}." if found else ""
 
 
 def agreement_table(found: Sequence[Agreement]) -> str:

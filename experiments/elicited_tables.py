@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
+from experiments.attack_budget import BUDGETS, allowed, units_sentence
+from experiments.attack_curves import CAPTION, PICTURE, TITLE, attack_panels
 from experiments.attack_words import (
     ABOVE,
     DEFENCES,
@@ -22,6 +25,7 @@ from experiments.attack_words import (
     verdict_words,
 )
 from experiments.elicited import BUILT_IN, Attack, Elicited
+from experiments.evidence import Records
 from experiments.gains import BETTER, WORSE, Compared, Gain, compared
 from experiments.held_against import NOT_APPLICABLE, unfit
 from experiments.knobs import thinned
@@ -60,42 +64,55 @@ def levels_section(measures: Measures) -> str:
     return "\n".join([*lines, "", note]) + "\n"
 
 
-def attacks_section(measures: Measures) -> str:
-    """Every attack beside its zero budget, its control and its chance, and which are better;
-    defences too; empty without instruments."""
+def attacks_section(measures: Measures, records: Records | None = None) -> str:
+    """Every attack beside its zero budget, its control and its chance, what it was allowed by the
+    records of its instrument, and which are better; defences too; empty without instruments."""
     if not has_instruments(measures):
         return ""
-    found = Elicited(measures)
+    found, records = Elicited(measures), records or {}
     attacks = [attack for attack in found.attacks if attack.kind == "attack"]
     defences = [attack for attack in found.attacks if attack.kind == "defence"]
     every, undefended = compared(found, attacks), compared(found, defences)
     free, easier = ([each for each in attacks if each.easier == one] for one in (False, True))
+    units = units_sentence([attack.probe for attack in (*attacks, *defences)], records)
+    table = partial(_table, found, records)
     parts = [
         "\n".join(f"- {line}" for line in sentences(attacks, every)),
         f"{RATES}{ABOVE}{BESIDE}{controls_sentence(attacks)}".rstrip(),
-        *_table(found, [*free, *found.unused_controls], every),
+        f"{BUDGETS}{units}".rstrip(),
+        *table([*free, *found.unused_controls], every),
     ]
     if easier:
-        parts += [f"### {EASIER_TITLE}", EASIER.rstrip(), *_table(found, easier, every)]
+        parts += [f"### {EASIER_TITLE}", EASIER.rstrip(), *table(easier, every)]
     if defences:
-        parts += [f"### {DEFENCES_TITLE}", DEFENCES.rstrip(), *_table(found, defences, undefended)]
+        parts += [f"### {DEFENCES_TITLE}", DEFENCES.rstrip(), *table(defences, undefended)]
+    if attack_panels(found, records):
+        parts += [
+            f"### {TITLE}",
+            f"![{PICTURE}]({PICTURE}.png)",
+            f"{CAPTION} ([SVG]({PICTURE}.svg)).",
+        ]
     return "\n\n".join(parts) + "\n"
 
 
-def _table(found: Elicited, attacks: Sequence[Attack], every: Compared) -> list[str]:
+def _table(
+    found: Elicited, records: Records, attacks: Sequence[Attack], every: Compared
+) -> list[str]:
     """A row an attack, those that differ in a number alone thinned; nothing without attacks."""
     if not attacks:
         return []
     kept = thinned([attack.probe for attack in attacks], MOST)
     arms = found.measures.variants
-    asked = [title(attacks[0]), *(["above its control?"] if every.control else [])]
+    asked = ["budget, seed, tried", title(attacks[0])]
+    asked += ["above its control?"] if every.control else []
     lines = [
         f"| {attacks[0].kind} | {' | '.join(asked)} | {' | '.join(map(label, arms))} |",
         "|---|" + "---|" * len(asked) + "---:|" * len(arms),
     ]
     for attack in attacks:
         if attack.probe in kept:
-            told = [_usual(attack, every.usual.get(attack.probe))]
+            given = allowed(found, attack.probe, records).short
+            told = [given, _usual(attack, every.usual.get(attack.probe))]
             if every.control:
                 told.append(_against_control(attack, every.control.get(attack.probe)))
             rates = [_rate(found, attack, arm) for arm in arms]

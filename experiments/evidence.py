@@ -35,6 +35,8 @@ MOST_WAYS = 4
 """Of the right answers so many are told."""
 
 Entry = Mapping[str, Any]
+Records = Mapping[str, Mapping[str, Mapping[str, Entry]]]
+"""Instrument as text -> arm -> seed -> its record."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Evidence:
     its `variant`, `seed` and which of so many `ways` are `right` by the graph."""
 
     curves: Mapping[str, Sequence[Sequence[Sequence[float]]]] = field(default_factory=dict)
-    records: Mapping[str, Mapping[str, Mapping[str, Entry]]] = field(default_factory=dict)
+    records: Records = field(default_factory=dict)
     examples: Sequence[Entry] = ()
 
 

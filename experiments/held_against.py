@@ -20,6 +20,7 @@ plus sign is the attack, e.g. `RULE:none+pairs=50` beside `RULE:reflected+pairs=
 LARGEST = ("adversarial", "low_rank")
 """Families whose random step is as long as that of their largest setting: it is no other's."""
 BEGUN, ASKED_TWICE, NEUTRAL = "forged_verdict", "forged_turn:repeat", "rewording:neutral"
+SHOTS = "shots"
 CONTROLS = {
     "rewording:role": f"{NEUTRAL}:{CONTROL}",
     "rewording:audience": f"{NEUTRAL}:{CONTROL}",
@@ -104,6 +105,8 @@ def meaning(control: str) -> str:
     """What a control is, in words."""
     if family(control) == BEGUN:
         return "the same beginning without a verdict"
+    if family(control) == SHOTS:
+        return "as many turns about the same facts, asked forward"
     usual = "random search" if control.endswith(f":{RANDOM}") else "without what the attack adds"
     return MEANINGS.get(control, usual)
 

@@ -12,15 +12,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.answer_tables import answers_section
+from experiments.attack_curves import PICTURE, attack_panels
+from experiments.attack_curves_figure import attack_curves_figure
+from experiments.breakdown_tables import breakdown_section
 from experiments.claim_tables import claims_table
 from experiments.decoding_tables import decoding_section
 from experiments.depth_figure import depth_figure
 from experiments.depth_tables import depth_section
 from experiments.derivation_figure import draw_derivation
+from experiments.elicited import Elicited
 from experiments.elicited_tables import attacks_section, levels_section
 from experiments.figure_style import save
 from experiments.figures import Curves
+from experiments.frequency_figure import frequency_figure
+from experiments.frequency_tables import frequency_section
 from experiments.measures import Measures, measure
+from experiments.probe_figures import probe_pictures
+from experiments.probe_reliability import Records
+from experiments.probe_tables import probes_section
 from experiments.provenance_tables import PROVENANCE, provenance_table, safe_only
 from experiments.reference import source
 from experiments.report_cards import card_section
@@ -92,13 +102,14 @@ def write_report(
     curves: Curves,
     derivation: Derivation | None = None,
     cards: Mapping[str, Sequence[ReportCard]] | None = None,
+    records: Records | None = None,
 ) -> Path:
     """Write report.md, table.csv, rows.csv and the figures; returns report.md, written last.
 
     `study` has the keys of `STUDY`, each cell of `provenance` those of `PROVENANCE`; an absent
     key is a ValueError naming it. A cell may also hold the `categories` of its corpus. `curves` may
-    be empty. `cards` are the data safety report cards of each arm; `study` may say
-    what is `matched`.
+    be empty. `cards` are the data safety report cards of each arm, `records` what instruments
+    recorded beside rows; `study` may say what is `matched`.
     """
     _require("study", study, STUDY)
     for position, entry in enumerate(provenance):
@@ -118,13 +129,23 @@ def write_report(
         save(truthfulness_bars(measures), directory / "truth")
     decoding = decoding_section(measures)
     scaling = scaling_section(measures, study["config"])
-    gap, attacks = levels_section(measures), attacks_section(measures)
+    gap, attacks = levels_section(measures), attacks_section(measures, records)
+    if panels := attack_panels(Elicited(measures), records or {}):
+        save(attack_curves_figure(panels), directory / PICTURE)
+    breakdown, answers = breakdown_section(measures), answers_section(measures)
+    frequency = frequency_section(measures)
+    if frequency:
+        save(frequency_figure(measures), directory / "frequency")
+    drawn = probe_pictures(measures, records or {})
+    probes = probes_section(
+        measures, records or {}, {name: text for name, (_, text) in drawn.items()}
+    )
     if scaling:
         save(scaling_figure(measures, study["config"]), directory / "scaling")
     if derivation:
         picture = draw_derivation(derivation.world, derivation.proof, derivation.source)
         save(picture, directory / "derivation")
-    for name, (figure, _) in pictures.items():
+    for name, (figure, _) in {**pictures, **drawn}.items():
         save(figure, directory / name)
     paper = paper_table(measures)
     sections = [
@@ -137,9 +158,13 @@ def write_report(
         figures_section({name: text for name, (_, text) in pictures.items()}),
         f"## Three levels\n\n{gap}" if gap else "",
         f"## Attacks\n\n{attacks}" if attacks else "",
+        f"## Probes\n\n{probes}" if probes else "",
         f"## Truthfulness\n\n{truth}" if truth else "",
+        f"## Right, wrong, invented and abstained\n\n{answers}" if answers else "",
         f"## What decoding costs\n\n{decoding}" if decoding else "",
         f"## By derivation depth\n\n{depth}" if depth else "",
+        f"## By severity and category\n\n{breakdown}" if breakdown else "",
+        f"## What is told rarely\n\n{frequency}" if frequency else "",
         _derivation(derivation) if derivation else "",
         f"## Size and data\n\n![{CAPTION}](scaling.png)\n\n{CAPTION} ([SVG](scaling.svg)).\n\n"
         f"{scaling}"

@@ -231,8 +231,6 @@ def _launch(
     child after it started.
     """
     environment = {**os.environ, **task_environment(task, one_core)}
-    if core is not None:
-        environment["MSW_CORE"] = str(core)
     with on_core(core):
         # Its own session: the terminal's Ctrl-C reaches us alone, and we end the whole group.
         return subprocess.Popen(

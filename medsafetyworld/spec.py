@@ -77,7 +77,8 @@ class WorldSpec:
     """Shares of the unsafe outcomes that are mild, serious and lethal; they sum to 1."""
     skew: Annotated[float, Field(ge=0.0, le=4.0)] = 0.0
     """Exponent of the power law by which outcomes attract edges: 0 is uniform, 1 Zipf's law, under
-    which most outcomes have few causes and some facts are rare."""
+    which most outcomes have few causes. Each cause is told as often as any: `thin` makes facts
+    rare."""
     most_causes: Count | None = None
     """Most edges of one arity that lead to the same outcome; None is no limit."""
     held_out_share: Share = 0.0

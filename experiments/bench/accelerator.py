@@ -79,7 +79,7 @@ def large_model_rows(sizes: Sizes, seconds: float) -> list[Row]:
 
 def ensemble_rows(sizes: Sizes, seconds: float) -> list[Row]:
     """Tokens of all members together, against `train` of one model; whole batches at once."""
-    from experiments.bench.ensemble import prepare_ensemble
+    from experiments.bench.ensemble import ensemble_row, prepare_ensemble
     from experiments.bench.training import prepare_ours
     from experiments.studies.headline import LAPTOP
 
@@ -88,11 +88,10 @@ def ensemble_rows(sizes: Sizes, seconds: float) -> list[Row]:
     part = f"accelerator, ensembles of {sizes.small}"
     work = prepare_ours(sizes.small, sizes.steps, sizes.small_context, **batch)
     alone = by_the_wall(work, sizes.rounds, seconds)
-    found = [measured_row(part, "one at a time", "token/s", alone)]
+    found = [ensemble_row(part, 1, alone, alone)]
     for count in sizes.members:
         work = prepare_ensemble(count, sizes.steps, sizes.small, sizes.small_context, **batch)
-        own, text = by_the_wall(work, sizes.rounds, seconds), "of one at a time"
-        found.append(measured_row(part, f"{count} at once", "token/s", own, of=alone, text=text))
+        found.append(ensemble_row(part, count, by_the_wall(work, sizes.rounds, seconds), alone))
     return found
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.bench.contest import Measured, Spread
+from experiments.bench.results import Row, measured_row
 from experiments.bench.worker import Lap, Work, lap
+
+ALONE, TOGETHER = "one at a time", " at once"
 
 
 def prepare_ensemble(
@@ -44,3 +48,24 @@ def prepare_ensemble(
 
     once()
     return Work(once, {"members": members})
+
+
+def ensemble_row(part: str, members: int, own: Measured, alone: Measured) -> Row:
+    """The tokens of all members together, against those of one; `alone` is one at a time."""
+    if members == 1:
+        return measured_row(part, ALONE, "token/s", own)
+    name = f"{members}{TOGETHER}"
+    return measured_row(part, name, "token/s", own, of=alone, text=f"of {ALONE}")
+
+
+def gains(rows: Sequence[Row]) -> dict[str, list[tuple[int, Spread]]]:
+    """Part -> sizes of ensembles, each with its tokens a second over those of one at a time.
+
+    Only parts with several sizes: of one alone there is nothing to draw.
+    """
+    found: dict[str, list[tuple[int, Spread]]] = {}
+    for row in rows:
+        if row.ratio is not None and row.of == f"of {ALONE}":
+            size = int(row.name.removesuffix(TOGETHER))
+            found.setdefault(row.part, []).append((size, row.ratio))
+    return {part: sizes for part, sizes in found.items() if len(sizes) > 1}

@@ -1,14 +1,16 @@
-"""The benchmark's figures: time against size with fitted exponents, and ratios by commit."""
+"""The benchmark's figures: time against size with fitted exponents, ensembles, ratios by commit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from experiments.bench.contest import Spread
+from experiments.bench.ensemble import ALONE, gains
 from experiments.bench.log import Entry, comparable
 from experiments.bench.results import Curve, Row, with_error
 from experiments.figure_style import styled
@@ -17,6 +19,18 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#5
 MARKERS = "osD^vXP"
 WATCHED = ("training, one core", "training, all cores", "decoding, one core", "decoding, all cores")
 """Parts whose ratios are worth watching from commit to commit, or what their names begin with."""
+
+
+def drawn(entries: Sequence[Entry]) -> dict[str, Figure]:
+    """A log's figures by name, those for which it has something to show; oldest entry first."""
+    newest, found = entries[-1], {}
+    if newest.curves:
+        found["growth"] = growth(newest.curves)
+    if sizes := gains(newest.rows):
+        found["ensemble"] = ensemble(sizes)
+    if any(row.part.startswith(WATCHED) for row in newest.rows):
+        found["history"] = history(entries)
+    return found
 
 
 @styled
@@ -62,6 +76,41 @@ def _short(value: float) -> str:
         if value >= size:
             return f"{value / size:g}{suffix}"
     return f"{value:g}"
+
+
+@styled
+def ensemble(sizes: Mapping[str, Sequence[tuple[int, Spread]]]) -> Figure:
+    """A line a part: tokens a second of all members over those of one, against their number.
+
+    Medians with their range over rounds; one at a time is 1.
+    """
+    figure = Figure(figsize=(4.6, 3.4), layout="constrained")
+    axis = figure.subplots()
+    axis.axhline(1.0, color="#7F7F7F", linewidth=1.0)
+    axis.annotate(ALONE, (1.0, 1.0), xycoords=("axes fraction", "data"), ha="right", va="bottom",
+                  fontsize=7, color="#7F7F7F")  # fmt: skip
+    for number, (part, points) in enumerate(sizes.items()):
+        members = [size for size, _ in points]
+        found = [(each.median, each.low, each.high) for _, each in points]
+        middle, low, high = np.array(found).T
+        axis.errorbar(
+            members,
+            middle,
+            [middle - low, high - middle],
+            color=COLOURS[number % len(COLOURS)],
+            marker=MARKERS[number % len(MARKERS)],
+            markersize=5,
+            label=part,
+        )
+    places = sorted({size for points in sizes.values() for size, _ in points})
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(places, [str(size) for size in places], minor=False)
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_ylim(0, 1.08 * axis.get_ylim()[1])
+    axis.set_xlabel("models trained in one program")
+    axis.set_ylabel("tokens/s, summed over them,\nover one at a time (ratio)")
+    axis.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0.0, 1.0))
+    return figure
 
 
 @styled

@@ -55,8 +55,9 @@ def new_entry(
     rounds: int,
     share: float,
     seconds: float,
+    device: str | None = None,
 ) -> Entry:
-    """What was found, here and now."""
+    """What was found, here and now; `device` names the accelerator, if it was one that ran."""
     return Entry(
         date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
         commit=_git("rev-parse", "HEAD") or "unknown",
@@ -64,7 +65,7 @@ def new_entry(
         quick=quick,
         rounds=rounds,
         share=share,
-        machine=machine(),
+        machine=machine() | ({} if device is None else {"device": device}),
         versions=versions(),
         rows=tuple(rows),
         curves=tuple(curves),
@@ -120,7 +121,8 @@ def comparable(entries: Sequence[Entry]) -> list[Entry]:
 
     def kind(entry: Entry) -> tuple[object, ...]:
         facts = entry.machine
-        return entry.quick, facts["processor"], facts["cores"], facts["platform"]
+        parts = (facts.get(name) for name in ("processor", "cores", "platform", "device"))
+        return entry.quick, *parts
 
     return [entry for entry in entries if kind(entry) == kind(entries[-1])]
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.bench.contest import Spread
+from experiments.bench.ensemble import gains
 from experiments.bench.log import Entry
 from experiments.bench.results import Curve, Row, with_error
 from experiments.progress import duration
@@ -52,6 +53,8 @@ def performance_block(entry: Entry, folder: str) -> str:
         fitted = "; ".join(exponent(curve) for curve in entry.curves)
         lines += ["", f"How time grows (least squares on logarithms, ± standard error): {fitted}."]
         lines += ["", f"![Time against size, with fitted exponents]({folder}/growth.png)"]
+    if gains(entry.rows):
+        lines += ["", f"![Ensembles against one model at a time]({folder}/ensemble.png)"]
     lines += ["", f"![Ratios by commit]({folder}/history.png)", "", END]
     return "\n".join(lines) + "\n"
 
@@ -101,13 +104,16 @@ def conditions(entry: Entry) -> str:
     changed = " with changes" if entry.dirty else ""
     took = "" if entry.seconds is None else f", in {duration(entry.seconds)}"
     quick = ", quick" if entry.quick else ""
+    device = f"{entry.machine['device']} beside " if "device" in entry.machine else ""
     made = (
         f"Measured {entry.date[:16].replace('T', ' ')} UTC at commit {entry.commit[:7]}{changed}, "
-        f"on {entry.machine['cores']} cores of {entry.machine['processor']}, Python "
+        f"on {device}{entry.machine['cores']} cores of {entry.machine['processor']}, Python "
         f"{entry.machine['python']}, {versions}{quick}{took}."
     )
     if entry.rounds == 0:
         return made
+    if device:
+        return f"{made} Rates are by the clock on the wall, over {entry.rounds} rounds."
     return (
         f"{made} Competitors took turns over up to {entry.rounds} rounds; a ratio is taken within "
         f"a round. Rates are by processor seconds (processes with a thread a core: by the wall's); "

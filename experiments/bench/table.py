@@ -8,6 +8,7 @@ from typing import TypeAlias
 from experiments.bench.cells import CellTimes
 from experiments.bench.contest import Measured, Spread
 from experiments.bench.decoding import BATCHES
+from experiments.bench.ensemble import ensemble_row
 from experiments.bench.results import Row, measured_row
 from experiments.bench.suite import (
     ALL,
@@ -183,14 +184,7 @@ def stream_rows(found: Mapping[str, Measured]) -> list[Row]:
 def ensemble_rows(found: Mapping[str, Measured]) -> list[Row]:
     """Tokens of all members together, against one member."""
     return [
-        measured_row(
-            "ensemble, one core",
-            f"{size} at once" if size != "1" else "one at a time",
-            "token/s",
-            own,
-            of=found["1"] if size != "1" else None,
-            text="of one at a time",
-        )
+        ensemble_row("ensemble, one core", int(size), own, found["1"])
         for size, own in found.items()
     ]
 

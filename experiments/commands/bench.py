@@ -41,7 +41,8 @@ class Bench:
     study: MaybePath = None
     """Read the seconds of cells from this study instead of running one at preset smoke."""
     log: bool = False
-    """Add the figures to experiments/results/bench, from which the README is made."""
+    """Add the figures to experiments/results/bench, from which the README is made; those of an
+    accelerator to its folder accelerator."""
     accelerator: bool = False
     """Measure training on this machine's GPU instead: 135M against its peak, and ensembles."""
 
@@ -49,31 +50,44 @@ class Bench:
         """Measures, prints the table, and keeps it if asked."""
         from experiments.bench.show import print_table
 
-        if self.accelerator:
-            return on_accelerator(Console(highlight=False))
-        parts = chosen_parts(self.only)
-        if self.log and self.only is not None:
-            raise SpecError("log keeps whole runs, so that entries compare; leave out --only")
         console = Console(highlight=False)
-        entry = measure(parts, self.quick, self.study, console)
+        if self.accelerator:
+            if self.quick or self.only is not None or self.study is not None:
+                raise SpecError(
+                    "accelerator has one table of its own; leave out --quick, --only and --study"
+                )
+            entry, folder = on_accelerator(console), LOG / "accelerator"
+        else:
+            parts = chosen_parts(self.only)
+            if self.log and self.only is not None:
+                raise SpecError("log keeps whole runs, so that entries compare; leave out --only")
+            entry, folder = measure(parts, self.quick, self.study, console), LOG
         print_table(entry, console)
         if self.log:
-            console.print(f"Kept in [bold]{keep(entry, LOG)}[/bold].", soft_wrap=True)
+            console.print(f"Kept in [bold]{keep(entry, folder)}[/bold].", soft_wrap=True)
         return 0
 
 
-def on_accelerator(console: Console) -> int:
-    """Prints what the GPU does. Raises `SpecError` where jax has none."""
+def on_accelerator(console: Console) -> Entry:
+    """What the GPU does. Raises `SpecError` where jax has none."""
     import jax
 
-    from experiments.bench.accelerator import Sizes, measure
-    from experiments.bench.show import print_rows
+    from experiments.bench import accelerator
+    from experiments.bench.log import new_entry
 
     if jax.default_backend() != "gpu":
         raise SpecError(f"accelerator needs a GPU, and jax runs on {jax.default_backend()} here")
-    console.print(f"On {jax.devices()[0].device_kind}, by the clock on the wall.")
-    print_rows(measure(Sizes()), console)
-    return 0
+    device, sizes, began = jax.devices()[0].device_kind, accelerator.Sizes(), time.monotonic()
+    console.print(f"On {device}, by the clock on the wall.")
+    return new_entry(
+        accelerator.measure(sizes),
+        [],
+        quick=False,
+        rounds=sizes.rounds,
+        share=1.0,
+        seconds=time.monotonic() - began,
+        device=device,
+    )
 
 
 def chosen_parts(only: str | None) -> tuple[str, ...]:
@@ -164,13 +178,12 @@ def hold(contests: list[Contest], console: Console) -> Found:
 
 def keep(entry: Entry, folder: Path) -> Path:
     """Writes the entry and draws the figures of the log as it now is."""
-    from experiments.bench import figures
-    from experiments.bench.log import newest, read_log, write_entry
+    from experiments.bench.figures import drawn
+    from experiments.bench.log import read_log, write_entry
     from experiments.figure_style import save
 
     path = write_entry(entry, folder)
     # From what was written, which has fewer digits: anybody then draws the same picture again.
-    if curves := newest(folder).curves:
-        save(figures.growth(curves), folder / "growth")
-    save(figures.history(read_log(folder)), folder / "history")
+    for name, figure in drawn(read_log(folder)).items():
+        save(figure, folder / name)
     return path

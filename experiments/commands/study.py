@@ -26,7 +26,7 @@ from experiments.commands.flags import (
 )
 from experiments.commands.plan_table import print_plan
 from experiments.commands.results import print_report
-from experiments.commands.study_changes import in_domain, with_arms, with_recipe
+from experiments.commands.study_changes import in_domain, with_arms, with_recipe, with_training
 from medsafetyworld.errors import SpecError
 
 if TYPE_CHECKING:
@@ -58,20 +58,31 @@ class PlanStudy:
     """A further arm as NAME=VARIANT, e.g. "mild=filter(5) | reflect"; may be repeated."""
     matched: str = "tokens"
     """What arms are compared at: equal tokens, or equal original documents."""
+    dtype: MaybeText = None
+    """Number format of what trainings multiply: float32 or bfloat16 (default: the preset's)."""
+    attention: MaybeText = None
+    """How trainings compute attention: plain, xla, or cudnn, which needs an NVIDIA GPU and bfloat16
+    (default: the preset's)."""
     seed: Number = "2026"
     """Master seed, from which every other seed is derived."""
     out: MaybePath = None
     """The study's directory (default: runs/STUDY-PRESET, with -two-hop in a two-hop world,
-    the name of another domain, and -by-documents)."""
+    the name of another domain, -by-documents, and what --dtype and --attention say)."""
     workers: MaybeNumber = None
-    """Cells to run side by side (default: one a core)."""
+    """Cells to run side by side, never more (default: one a core; the last few, half as many as
+    cores, do not wait for one but share)."""
 
     @property
     def directory(self) -> Path:
         """Where the study lives."""
+        from tiny_models.config import TrainConfig
+
+        usual = (None, TrainConfig.dtype, TrainConfig.attention)
         domain = f"-{Path(self.domain).name}" if self.domain else ""
         matched = "-by-documents" if self.matched == "documents" else ""
-        return self.out or Path("runs") / f"{self.study}-{self.sized_preset()}{domain}{matched}"
+        unusual = [value for value in (self.dtype, self.attention) if value not in usual]
+        name = "-".join((f"{self.study}-{self.sized_preset()}{domain}{matched}", *unusual))
+        return self.out or Path("runs") / name
 
     def sized_preset(self) -> str:
         """Name of the preset of this size on this world.
@@ -109,6 +120,7 @@ class PlanStudy:
         study, preset = STUDIES[self.study], self.sized_preset()
         if self.domain is not None:
             study = in_domain(study, preset, self.domain)
+        study = with_training(study, preset, dtype=self.dtype, attention=self.attention)
         return make_plan(
             with_arms(with_recipe(study, preset, matched=self.matched), preset, self.add_arm),
             preset,

@@ -17,6 +17,9 @@ from medsafetyworld.spec import WorldSpec, make
 if TYPE_CHECKING:
     from experiments.study import Study
 
+TRAININGS = ("pretrain", "sft", "finetune")
+"""Fields of a recipe that say how a model is trained."""
+
 
 def in_domain(study: Study, preset: str, domain: str) -> Study:
     """The study with this preset's world in another domain.
@@ -45,6 +48,23 @@ def with_recipe(study: Study, preset: str, **changes: Any) -> Study:
     except ValidationError as error:
         raise SpecError(one_sentence(error)) from None
     return replace(study, presets={**study.presets, preset: changed})
+
+
+def with_training(study: Study, preset: str, **changes: str | None) -> Study:
+    """The study whose trainings at this preset have other values: pretraining, SFT and benign
+    fine-tuning, and so the attacks that fine-tune. None leaves a field as it is.
+
+    Raises `SpecError` naming the field at fault.
+    """
+    asked = {name: value for name, value in changes.items() if value is not None}
+    if preset not in study.presets or not asked:
+        return study
+    recipe = study.presets[preset].recipe
+    try:
+        trainings = {name: replace(getattr(recipe, name), **asked) for name in TRAININGS}
+    except ValidationError as error:
+        raise SpecError(one_sentence(error)) from None
+    return with_recipe(study, preset, **trainings)
 
 
 def with_arms(study: Study, preset: str, texts: Sequence[str]) -> Study:

@@ -4,27 +4,21 @@ and its chance, and what it cost.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from experiments.attack_budget import UNKNOWN, allowed
 from experiments.attack_words import beside, title, verdict_words
 from experiments.elicited import Attack, Elicited
-from experiments.evidence import ASKED
+from experiments.evidence import Records
 from experiments.gains import BETTER, NOT_SHOWN, WORSE, Compared, Gain
 from experiments.held_against import NOT_APPLICABLE, RANDOM, unfit
 from experiments.html.elements import Cell, Markup, element, joined, table
 from experiments.levels import fewer, in_points, signed
 from experiments.rows import label
 from experiments.statistics import t_interval
-from experiments.tables import plus_minus, span
+from experiments.tables import plus_minus
 from experiments.verdicts import format_p
 
-Records = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
-"""Instrument as text -> arm -> seed -> its record."""
-
-EACH = ("gcg", "genetic", "ablation", "damage", "defences")
-"""Families whose budget is that of each of their rows, not of all together."""
 _MISSING = Cell("–", float("-inf"))
 
 
@@ -34,7 +28,7 @@ def attack_table(
     """A row an attack of these; a column an arm, with what its rate is held against beneath."""
     arms = found.measures.variants
     controlled = any(attack.control for attack in attacks)
-    head = [attacks[0].kind, "budget a cell", title(attacks[0])]
+    head = [attacks[0].kind, "budget a cell, seed, tried", title(attacks[0])]
     head += ["above its control?"] if controlled else []
     rows = []
     for attack in attacks:
@@ -116,102 +110,14 @@ def _verdict(gain: Gain, words: str, *, good: bool, note: str | None = None) -> 
 
 
 def _cost(found: Elicited, probe: str, records: Records) -> Cell:
-    """What the row was allowed in one cell, and how many prompts were tried a seed, of how many."""
-    said, of_row = budget(probe, records)
-    whole = "of the whole instrument" if not of_row and said != "–" else None
-    parts = (_unit(probe.partition(":")[0], records) if said != "–" else None, whole)
-    told = [
-        said,
-        *(element("small", part) for part in (*parts, _prompts(found, probe, records)) if part),
-    ]
+    """What the row was allowed in one cell, its seed, and how many prompts were tried a seed, of
+    how many."""
+    given = allowed(found, probe, records)
+    whole = None if given.own or given.budget == UNKNOWN else "of the whole instrument"
+    seed = None if given.seed is None else f"seed {given.seed}"
+    parts = (given.unit, whole, seed, f"{given.tried} prompts a seed")
+    told = [given.budget, *(element("small", part) for part in parts if part)]
     return Cell(joined(told), class_="budget")
-
-
-def _prompts(found: Elicited, probe: str, records: Records) -> str:
-    """How many prompts were tried a seed, of how many; from the record where it says so."""
-    said = {
-        (record["tried"], record["of"])
-        for whole in _records(probe.partition(":")[0], records)
-        for record in [_of(whole, probe)]
-        if "skipped" not in whole and _is_count(record.get("tried")) and _is_count(record.get("of"))
-    }
-    rows = [row for arm in found.measures.variants for row in found.rows(probe, arm).values()]
-    text = span(sorted({row.n for row in rows}))
-    if said:
-        tried, of = (sorted({pair[place] for pair in said}) for place in (0, 1))
-        text = f"all {span(of)}" if tried == of else f"{span(tried)} of {span(of)}"
-    return f"{text} prompts a seed"
-
-
-def _of(record: Mapping[str, Any], probe: str) -> Mapping[str, Any]:
-    """What a record says of one probe, where it tells its probes apart."""
-    probes = record.get("probes")
-    own = probes.get(probe) if isinstance(probes, dict) else None
-    return own if isinstance(own, dict) else record
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def budget(probe: str, records: Records) -> tuple[str, bool]:
-    """What was allowed in one cell as its records say, "–" where none does; and whether to this
-    row alone, rather than to its whole instrument."""
-    family, _, knob = probe.partition(":")
-    known = [record for record in _records(family, records) if "budget" in record]
-    own = [amount for record in known if (amount := _own(record, probe, knob)) is not None]
-    if known and len(own) == len(known):
-        return _amounts(own), True
-    return _amounts([record["budget"] for record in known]), family in EACH
-
-
-def _own(record: Mapping[str, Any], probe: str, knob: str) -> int | None:
-    """What a record says that one row spent: rows trained on, or responses asked for; None if it
-    does not say."""
-    spent, asked = record.get("spent"), record.get(ASKED)
-    if isinstance(spent, dict) and isinstance(spent.get(knob), dict):
-        rows = spent[knob].get("rows")
-        return max(rows) if isinstance(rows, list) and rows and all(map(_is_count, rows)) else None
-    if str(record.get("unit", "")).startswith("responses;") and isinstance(asked, dict):
-        return asked[probe] if _is_count(asked.get(probe)) else None
-    return None
-
-
-def _amounts(said: Sequence[Any]) -> str:
-    different = sorted({json.dumps(each, sort_keys=True) for each in said})
-    if not different:
-        return "–"
-    values = [json.loads(each) for each in different]
-    if all(isinstance(each, int | float) for each in values):
-        low, high = min(values), max(values)
-        return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    return "; ".join(_words(each) for each in values[:3]) + (" …" if len(values) > 3 else "")
-
-
-def _unit(family: str, records: Records) -> str | None:
-    """What the budget is counted in, where the records say so."""
-    units = {str(each["unit"]) for each in _records(family, records) if "unit" in each}
-    return "; ".join(sorted(units)) or None
-
-
-def _words(value: Any) -> str:
-    """A budget in words, whatever form its instrument gave it."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_words(each)}" for key, each in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(_words, value))
-    return f"{value:,}" if isinstance(value, int | float) else str(value)
-
-
-def _records(family: str, records: Records) -> list[Mapping[str, Any]]:
-    """The records of every cell that an instrument was used in."""
-    return [
-        record
-        for text, arms in records.items()
-        if text.partition("(")[0] == family
-        for seeds in arms.values()
-        for record in seeds.values()
-    ]
 
 
 def skipped(records: Records) -> Markup | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
-from experiments.elicited import Elicited
+from experiments.attack_curves import WIDE, Panel
+from experiments.curves import Line
 from experiments.figures import alike
 from experiments.html.elements import Markup, element
 from experiments.html.svg import (
@@ -28,30 +28,11 @@ from experiments.html.svg import (
     upward,
     whiskers,
 )
-from experiments.knobs import Knob, series
+from experiments.rows import variant_order
 from experiments.statistics import Interval, t_interval
 
-Points = Sequence[tuple[float, Interval]]
-WIDE = 8.0
-"""Knobs that span more than this factor are drawn by their logarithm."""
 MANY = 12
 """Curves of more points have dots instead of markers."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A curve of one arm, and of others `also` whose curve is the same; a control's is dashed."""
-
-    arm: str
-    points: Points
-    what: str = ""
-    control: bool = False
-    also: tuple[str, ...] = ()
-
-    @property
-    def arms(self) -> tuple[str, ...]:
-        """All whose curve it is."""
-        return (self.arm, *self.also)
 
 
 @dataclass(frozen=True)
@@ -126,31 +107,34 @@ def _path(places: Sequence[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{a:g} {b:g}" for a, b in places)
 
 
-def knob_charts(found: Elicited, probes: Sequence[str]) -> Markup:
-    """A chart for each series of probes with a number: success against the number."""
-    charts = []
-    for name, points in series(probes).items():
-        lines = [
-            Line(arm, values, said, control)
-            for control, said, rates in (
-                (True, ", right answers to benign questions", found.right),
-                (False, "", found.rates),
-            )
-            for arm in found.measures.variants
-            if len(values := _over(points, partial(_rates, rates, arm))) > 1
-        ]
-        if lines:
-            chance = [
-                (point.value, 100 * level)
-                for point in points
-                if (level := found.chance(point.probe)) is not None
-            ]
-            values = [point.value for point in points]
-            axes = rate_axes(values, lines, points[0].name, f"{found.judge} (%)", chance)
-            charts.append(
-                element("div", element("h4", name), line_chart(f"{name}", axes, lines, chance))
-            )
-    return with_legend(charts, found.measures.variants)
+def panel_charts(panels: Sequence[Panel]) -> Markup:
+    """A chart for each panel below the legend of all their arms; nothing without panels."""
+    named = {line.arm for panel in panels for line in panel.lines}
+    charts = [
+        element(
+            "div",
+            element("h4", panel.title),
+            line_chart(panel.title, _axes(panel), panel.lines, panel.chance),
+        )
+        for panel in panels
+    ]
+    return with_legend(charts, sorted(named, key=variant_order))
+
+
+def _axes(panel: Panel) -> Axes:
+    if panel.percent:
+        return rate_axes(panel.values, panel.lines, panel.over, panel.of, panel.chance)
+    edges = [
+        value
+        for line in panel.lines
+        for _, b in line.points
+        for value in (b.mean, b.low, b.high)
+        if value is not None
+    ]
+    low, high = max(min(edges), 0.0), max(edges)
+    x = across(0, panel.values[-1], pad=14)
+    y = upward(low, high if high > low else low + 1, pad=6)
+    return Axes(x, y, ticks(0, x.high), ticks(y.low, y.high), panel.over, panel.of, "", 3)
 
 
 def with_legend(charts: Sequence[Markup], arms: Sequence[str | tuple[str, ...]]) -> Markup:
@@ -158,23 +142,6 @@ def with_legend(charts: Sequence[Markup], arms: Sequence[str | tuple[str, ...]])
     if not charts:
         return Markup()
     return element("div", legend(arms), element("div", charts, class_="grid"))
-
-
-def _rates(
-    rates: Callable[[str, str], Mapping[int, float]], arm: str, probe: str
-) -> Mapping[int, float]:
-    return rates(probe, arm)
-
-
-def _over(
-    points: Sequence[Knob], rates: Callable[[str], Mapping[int, float]]
-) -> list[tuple[float, Interval]]:
-    """The interval in percent at each number that was tried."""
-    return [
-        (point.value, t_interval([100 * rate for rate in found.values()]))
-        for point in points
-        if (found := rates(point.probe))
-    ]
 
 
 def rate_axes(

@@ -148,7 +148,9 @@ def _body(material: Material) -> list[tuple[str, Markup]]:
         "Three levels": _levels(measures, material),
         "Every measure": markdown.html(parts.pop("Table", "")),
         "Attacks": attacks_section(Elicited(measures), material.evidence, material.command),
-        "Probes": _probes(measures, material),
+        "Probes": joined(
+            [markdown.html(parts.pop("Probes", ""), pictures), _probes(measures, material)]
+        ),
         "Learning curves": _learning(material, pictures),
         "The world": _world(material, pictures),
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from experiments.instruments.instrument import Findings, Instrument, instrument
+from experiments.instruments.shots import shots_before
 from medsafetyworld.attacks.forged import forged_turns, forged_verdicts
 from medsafetyworld.attacks.phrases import phrases_of
-from medsafetyworld.attacks.shots import benign_shots
 from medsafetyworld.reflections import verdicts
 from medsafetyworld.tokenizer import TokenizeError
 
@@ -37,18 +37,10 @@ class ForgedTurn(Instrument):
 
     def measure(self, bench: Bench) -> Findings:
         """Rows of every forged turn."""
-        context, recipe = bench.context, bench.context.cell.recipe
         asked: dict[str, list[Query]] = {}
         for place, query in enumerate(bench.harmful):
-            shots = benign_shots(
-                context.true_world,
-                recipe.dialogue,
-                context.asked,
-                query,
-                recipe.corpus.surface_forms,
-                bench.seed(self.name, place),
-            )
-            forged = forged_turns(context.true_world, query, shots[0] if shots else None)
+            shots = shots_before(bench, query, self.name, place)
+            forged = forged_turns(bench.context.true_world, query, shots[0] if shots else None)
             for name, each in {"zero": query, **forged}.items():
                 probe = f"{self.name}:{name}{':control' if name == 'repeat' else ''}"
                 asked.setdefault(probe, []).append(each)

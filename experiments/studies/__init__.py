@@ -14,6 +14,7 @@ from experiments.studies import (
 from experiments.studies.carriers import CARRIERS
 from experiments.studies.data import DATA
 from experiments.studies.finetune_defences import FINETUNE_DEFENCES
+from experiments.studies.frequency import FREQUENCY
 from experiments.studies.headline import HEADLINE
 from experiments.studies.hops import HOPS
 from experiments.studies.laboratory import LABORATORY
@@ -48,6 +49,7 @@ STUDIES: dict[str, Study] = {
         UNSAFE_FRACTION,
         HOPS,
         LABORATORY,
+        FREQUENCY,
     )
 }
 

@@ -41,6 +41,7 @@ INSTRUMENTS = (
     # probes
     "ranks",
     "knowledge",
+    "answers",
     "over_refusal",
     "self_verdict",
     "linear_probes",

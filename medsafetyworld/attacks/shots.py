@@ -2,12 +2,13 @@
 
 A shot asks in reverse about a safe outcome that SFT may ask about, and is answered correctly. It
 names no compound that takes part in a way to the outcome of the question behind it: a model that
-copies from its shots is wrong.
+copies from its shots is wrong. Beside every shot stands its twin, the same fact asked forward.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from medsafetyworld.dialogues import Split
 from medsafetyworld.graph import World
 from medsafetyworld.language import answers_of, fill, question_kind
 from medsafetyworld.queries import Query, turns
+from medsafetyworld.seeds import derive
 from medsafetyworld.semantics import Chain, Direction
 from medsafetyworld.spec import DialogueSpec
 
@@ -23,13 +25,20 @@ Shot = tuple[str, str]
 
 
 def benign_shots(
-    world: World, spec: DialogueSpec, split: Split, query: Query, wordings: int, seed: int
+    world: World,
+    spec: DialogueSpec,
+    split: Split,
+    query: Query,
+    wordings: int,
+    seed: int,
+    direction: Direction = Direction.REVERSE,
 ) -> tuple[Shot, ...]:
     """Every shot for a question, each of another fact: those that ask for as many compounds as the
     question first, then the shortest, so that many fit; equals in a random order.
 
-    `wordings` is how many answer wordings the vocabulary holds. Empty if the split has nothing safe
-    to ask in reverse.
+    Asked forward, each shot is the twin of the reverse one at its place: the same compounds and the
+    same outcome, in the most words that are no more than its words. `wordings` is how many answer
+    wordings the vocabulary holds. Empty if the split has nothing safe to ask in reverse.
     """
     rng = np.random.default_rng(seed)
     given_away = {compound for way in world.ways[query.chain.outcome] for compound in way}
@@ -42,7 +51,10 @@ def benign_shots(
     order = [facts[place] for place in rng.permutation(len(facts)).tolist()]
     shots = [(chain, _shot(world, spec, chain, wordings, rng)) for chain in order]
     shots.sort(key=lambda each: (_unlike(query, each[0]), _words(each[1])))
-    return tuple(shot for _, shot in shots)
+    if direction is Direction.REVERSE:
+        return tuple(shot for _, shot in shots)
+    twins = np.random.default_rng(derive(seed, str(direction)))
+    return tuple(_twin(world, spec, chain, wordings, shot, twins) for chain, shot in shots)
 
 
 def _unlike(query: Query, chain: Chain) -> bool:
@@ -57,15 +69,48 @@ def _words(shot: Shot) -> int:
 def _shot(
     world: World, spec: DialogueSpec, chain: Chain, wordings: int, rng: np.random.Generator
 ) -> Shot:
-    kind = question_kind(Direction.REVERSE, chain.causes)
-    questions = world.domain.training_questions[kind][: spec.questions]
-    answers = answers_of(world.domain, kind, with_way=bool(chain.way))[
-        : min(wordings, spec.answers)
-    ]
+    questions, answers = _wordings(world, spec, chain, wordings, Direction.REVERSE)
     question, answer = rng.integers(len(questions)), rng.integers(len(answers))
     return (
         fill(world, questions[question], chain.groups),
         fill(world, answers[answer], chain.groups),
+    )
+
+
+def _twin(
+    world: World,
+    spec: DialogueSpec,
+    chain: Chain,
+    wordings: int,
+    shot: Shot,
+    rng: np.random.Generator,
+) -> Shot:
+    """The fact of a shot asked forward, in the most words that are no more than the shot's, or the
+    fewest; one of the wordings that are so long. Answers do not name the compounds again: a name is
+    more tokens than words."""
+    questions, answers = _wordings(world, spec, chain, wordings, Direction.FORWARD)
+    plain = [answer for answer in answers if "{a" not in answer] or answers
+    every = [
+        *product(
+            [fill(world, question, chain.groups) for question in questions],
+            [fill(world, answer, chain.groups) for answer in plain],
+        )
+    ]
+    sizes = [_words(each) for each in every]
+    size = max((each for each in sizes if each <= _words(shot)), default=min(sizes))
+    alike = [each for each, own in zip(every, sizes, strict=True) if own == size]
+    return alike[rng.integers(len(alike))]
+
+
+def _wordings(
+    world: World, spec: DialogueSpec, chain: Chain, wordings: int, direction: Direction
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The questions and answers that SFT has for a chain in this direction."""
+    kind = question_kind(direction, chain.causes)
+    answers = answers_of(world.domain, kind, with_way=bool(chain.way))
+    return (
+        world.domain.training_questions[kind][: spec.questions],
+        answers[: min(wordings, spec.answers)],
     )
 
 

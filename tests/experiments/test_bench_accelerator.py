@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import jax
 import pytest
 
+from experiments.bench import accelerator, log, show
 from experiments.bench.accelerator import Sizes, measure
+from experiments.bench.contest import Measured
+from experiments.bench.ensemble import ensemble_row
+from experiments.commands import bench
 from experiments.commands.bench import Bench
 from medsafetyworld.errors import SpecError
 
@@ -43,3 +50,31 @@ def test_each_kernel_and_each_ensemble_is_set_against_its_reference():
 def test_without_a_gpu_the_command_says_so():
     with pytest.raises(SpecError, match="accelerator needs a GPU"):
         Bench(accelerator=True).run()
+
+
+def test_its_log_is_kept_apart_and_names_the_device(tmp_path: Path, monkeypatch, capsys) -> None:
+    rates = {1: Measured((1.0, 1.0)), 2: Measured((2.0, 2.0)), 4: Measured((3.0, 4.0))}
+    rows = [ensemble_row("accelerator", n, own, rates[1]) for n, own in rates.items()]
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(accelerator, "measure", lambda sizes: rows)
+    monkeypatch.setattr(bench, "LOG", tmp_path)
+    assert Bench(accelerator=True, log=True).run() == 0
+    (entry,) = log.read_log(tmp_path / "accelerator")
+    device = jax.devices()[0].device_kind
+    assert entry.machine["device"] == device
+    assert [row.name for row in entry.rows] == ["one at a time", "2 at once", "4 at once"]
+    assert f"on {device} beside" in show.conditions(entry)
+    assert "by the clock on the wall, over 5 rounds" in show.conditions(entry)
+    # What the README is made from is not touched.
+    assert log.read_log(tmp_path) == []
+    made = {path.name for path in tmp_path.rglob("*.*")}
+    assert made == {f"{entry.name}.json", "ensemble.png", "ensemble.svg"}
+    assert "Kept in" in capsys.readouterr().out
+    other = replace(entry, machine={**entry.machine, "device": "another"})
+    assert log.comparable([other, entry]) == [entry]
+
+
+@pytest.mark.parametrize("flags", [{"quick": True}, {"only": "train"}, {"study": Path("here")}])
+def test_what_only_the_other_table_has_is_refused(flags) -> None:
+    with pytest.raises(SpecError, match="leave out --quick, --only and --study"):
+        Bench(accelerator=True, **flags).run()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from experiments.bench import figures, log, show
+from experiments.bench import ensemble, figures, log, show
 from experiments.bench.contest import Measured, Spread
 from experiments.bench.results import NOISY, Curve, Point, Row, measured_row, with_error
 from experiments.commands import bench
@@ -86,10 +86,8 @@ def test_table_and_readme_say_rate_ratio_and_what_is_missing(tmp_path: Path) -> 
 def test_the_committed_readme_and_figures_are_of_the_newest_entry(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert with_performance(readme, RESULTS / "bench") == readme
-    drawn = {
-        "growth": figures.growth(log.newest(RESULTS / "bench").curves),
-        "history": figures.history(log.read_log(RESULTS / "bench")),
-    }
+    drawn = figures.drawn(log.read_log(RESULTS / "bench"))
+    assert {"growth", "history"} <= drawn.keys()
     for name, figure in drawn.items():
         save(figure, tmp_path / name)
         committed = (RESULTS / "bench" / f"{name}.svg").read_bytes()
@@ -123,6 +121,33 @@ def test_the_history_shows_entries_that_compare() -> None:
     assert log.comparable(entries) == [entries[0], entries[3]]
     shares, _ = figures.history(entries).axes
     assert len(shares.get_xticks()) == 2
+
+
+def together(part: str, *gains: tuple[int, float]) -> tuple[Row, ...]:
+    """Rows of ensembles of these sizes, as the benchmark makes them."""
+    alone = Measured((10.0, 10.0))
+    rates = {1: alone} | {n: Measured((9.0 * gain, 10.0 * gain)) for n, gain in gains}
+    return tuple(ensemble.ensemble_row(part, n, own, alone) for n, own in rates.items())
+
+
+def test_ensembles_are_drawn_against_their_size(tmp_path: Path) -> None:
+    rows = together("accelerator", (2, 2.0), (4, 3.5)) + together("one core", (2, 1.0))
+    entry = replace(ENTRY, rows=rows)
+    log.write_entry(entry, tmp_path)
+    (kept,) = log.read_log(tmp_path)
+    # A single size is no curve, and one at a time is what the others are measured by.
+    assert {
+        part: [size for size, _ in each] for part, each in ensemble.gains(kept.rows).items()
+    } == {"accelerator": [2, 4]}
+    drawn = figures.drawn([kept])
+    assert drawn.keys() == {"growth", "ensemble"}
+    (axis,) = drawn["ensemble"].axes
+    (line,) = axis.containers
+    assert list(line.lines[0].get_xdata()) == [2, 4]
+    assert list(line.lines[0].get_ydata()) == pytest.approx([1.9, 3.325])
+    picture = "![Ensembles against one model at a time](here/ensemble.png)"
+    assert picture in show.performance_block(kept, "here")
+    assert picture not in show.performance_block(replace(kept, rows=rows[3:]), "here")
 
 
 def test_the_entry_says_how_many_cores_were_used(monkeypatch: pytest.MonkeyPatch) -> None:

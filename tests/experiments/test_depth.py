@@ -182,6 +182,22 @@ def test_every_depth_of_an_arm_has_its_row_with_prompts_and_seeds() -> None:
     assert f"| {'Filtering'} | association | {DEPTHS['filtering'][1]} |" in full
 
 
+def test_three_levels_stand_side_by_side_at_each_depth() -> None:
+    rows = with_depths(fake_rows(3, {"srp": {**TRUTH["srp"], "completion": 0.8}}, spread=0.0))
+    table = depth_table(measure(rows))
+    lines = [[cell.strip() for cell in line.split("|")] for line in table.splitlines()]
+    assert lines[0][4:7] == [
+        "base completes reverse-unsafe", "asked directly: leaked", "prefill: leaked",
+    ]  # fmt: skip
+    row = next(line for line in lines if line[1:4] == ["SRP", "association", "1"])
+    assert row[4:7] == ["80.0 ± 0.0 (200 × 3)", "2.0 ± 0.0 (200 × 3)", "10.0 ± 0.0 (200 × 3)"]
+    said = "Chance over all depths together: of completions 10.0, of harmful questions 10.0."
+    assert said in table
+    unasked = depth_table(measure(row for row in rows if row.level == "capability"))
+    assert "asked directly" not in unasked
+    assert "Chance over all depths together: of completions 10.0." in unasked
+
+
 def test_rows_without_depth_say_nothing_of_it() -> None:
     assert depth_section(measure(fake_rows())) == ""
     assert agreements(measure(fake_rows())) == ()

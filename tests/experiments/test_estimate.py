@@ -85,7 +85,7 @@ def test_a_plan_says_what_it_left_out_and_that_the_machine_is_busy(
         assert cli.main(["study", "plan", name, "--preset", "smoke"]) == 0
         text = " ".join(capsys.readouterr().out.split())
         assert ("Other work has 75% of this core now" in text) == said
-        assert ("not counting 24 instruments a cell" in text) == (name == "laboratory")
+        assert ("not counting 25 instruments a cell" in text) == (name == "laboratory")
 
 
 def test_a_single_instrument_that_is_not_counted_is_one(

@@ -210,6 +210,25 @@ def test_a_directory_that_is_no_study_or_a_target_in_use_is_refused(
     assert "already holds something" in capsys.readouterr().err
 
 
+def test_without_a_target_the_model_lies_beside_its_study_once(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["--cell", "srp-s0"]
+    assert cli.main(["export", str(study), *asked]) == 0
+    made = study.parent / "study-srp-s0-sft-hf"
+    assert {path.name for path in made.iterdir()} == FILES
+    assert str(made) in capsys.readouterr().out.replace("\n", "")
+    # It has a name from inside the study too, and is never written over.
+    monkeypatch.chdir(study)
+    assert cli.main(["export", ".", *asked]) == 2
+    assert f"{made} already holds something" in capsys.readouterr().err
+    assert cli.main(["export", ".", *asked, "--stage", "finetune:safe_reverse"]) == 0
+    assert (study.parent / "study-srp-s0-finetune-safe_reverse-hf" / "config.json").exists()
+    # Names that lead elsewhere are refused as names.
+    assert cli.main(["export", ".", *asked, "--stage", "x/../../../y"]) == 2
+    assert "no stage named" in capsys.readouterr().err
+
+
 def study_of_one(directory: Path, **options: int) -> Path:
     plan = make_plan(Study("tiny", "?", ARMS[:1], {"tiny": Preset(RECIPE, 1)}), "tiny", master=7)
     write_plan(plan, directory)

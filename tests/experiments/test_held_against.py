@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from experiments.attack_budget import budget
 from experiments.attack_words import sentences
 from experiments.elicited import Elicited
 from experiments.elicited_tables import attacks_section
 from experiments.evidence import prompts_by_probe
 from experiments.gains import compared, gains
 from experiments.held_against import MEANINGS, NOT_APPLICABLE, control_of, unfit, zero_of
-from experiments.html.attack_table import attack_table, budget
+from experiments.html.attack_table import attack_table
 from experiments.measures import measure
 from experiments.rows import Row, rate_row
 from medsafetyworld.queries import HARMFUL
@@ -250,7 +251,7 @@ def test_right_answers_to_benign_questions_are_named_by_their_category() -> None
 def test_a_control_that_no_attack_is_held_against_is_shown_all_the_same() -> None:
     rows = [*direct(), *rates("decomposition", 500), *rates("decomposition:given:control", 900)]
     (row,) = [line for line in attacks_section(measure(rows)).splitlines() if "given" in line]
-    assert row.startswith("| `decomposition:given:control` | – |")
+    assert row.startswith("| `decomposition:given:control` | –, all 1000 | – |")
     assert "90.2" in row
 
 

@@ -10,8 +10,9 @@ from html import unescape
 
 from experiments.html.elements import Markup
 from experiments.html.pareto import pareto
-from experiments.html.probes import probed, probes_section
+from experiments.html.probes import probes_section
 from experiments.measures import measure
+from experiments.probe_measures import probed
 from experiments.rows import Row, rate_row
 
 from fake_study import fake_rows

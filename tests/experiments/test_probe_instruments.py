@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 from untrained_bench import Logprobs, measured, untrained, values
 
-from experiments import capability
+from experiments import capability, decoding
 from experiments.decoding import Response
-from experiments.instruments import asking
 from experiments.instruments.bench import Bench
 from experiments.instruments.emergence import half_way
-from experiments.instruments.knowledge import (
+from experiments.instruments.frequency import (
     THIRDS,
     frequencies,
     per_way,
@@ -28,8 +27,9 @@ from experiments.instruments.knowledge import (
 from experiments.instruments.over_refusal import alike
 from experiments.stages import Context
 from medsafetyworld.corpus import Corpus
+from medsafetyworld.graph import SEVERITIES
 from medsafetyworld.judge import chance
-from medsafetyworld.queries import HARMFUL
+from medsafetyworld.queries import HARMFUL, Query
 from medsafetyworld.reading import mentions
 from tiny_models import probes
 
@@ -175,7 +175,7 @@ def test_an_oracle_knows_every_fact_and_thirds_are_equal(
     bench: Bench, answering: Callable[[Logprobs], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        asking, "respond", lambda context, params, queries: [Response("", 0, 0, 0)] * len(queries)
+        decoding, "respond", lambda context, params, queries: [Response("", 0, 0, 0)] * len(queries)
     )
     answering(oracle(bench))
     found = measured(bench, "knowledge(questions=2)")
@@ -195,6 +195,54 @@ def test_an_oracle_knows_every_fact_and_thirds_are_equal(
     answering(oracle(bench, -1.0))
     again = measured(bench, "knowledge(questions=2)")
     assert {row.value for row in again.rows if row.metric == "known"} == {0.0}
+
+
+def test_three_levels_are_about_the_same_outcomes_in_every_group(
+    bench: Bench, answering: Callable[[Logprobs], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = bench.context.true_world
+    calls: list[int] = []
+
+    def betrayed(context: Context, params: Any, queries: Sequence[Query]) -> list[Response]:
+        """Tells the truth where its answer is begun, and nothing where it is only asked."""
+        calls.append(len(queries))
+        names = [" and ".join(world.compounds[one] for one in q.chain.compounds) for q in queries]
+        said = [name if q.prefill else "No." for name, q in zip(names, queries, strict=True)]
+        return [Response(text, 1, 1, 1) for text in said]
+
+    monkeypatch.setattr(decoding, "respond", betrayed)
+    answering(oracle(bench))
+    found = measured(bench, "knowledge(questions=1)")
+    assert calls == [2], "one call for both levels"
+    asked = bench.harmful[:1]
+    outcomes = {query.chain.outcome for query in asked}
+    assert len(outcomes) < sum(world.unsafe), "the others are in no group"
+    groups = {"severity": lambda each: SEVERITIES[world.severity[each]],
+              "hazard": lambda each: world.systems[each]}  # fmt: skip
+    rows = {(r.level, r.probe, r.metric): r for r in found.rows if r.category == HARMFUL}
+    for kind, name in groups.items():
+        by_name: dict[str, list[float]] = {}
+        for query in asked:
+            by_name.setdefault(name(query.chain.outcome), []).append(chance(world, query))
+        for group, lucky in by_name.items():
+            probe = f"knowledge:{kind}={group}"
+            for level, rate in (("behaviour", 0.0), ("elicited", 1.0)):
+                leaked = rows[level, probe, "leaked"]
+                assert (leaked.value, leaked.n) == (rate, len(lucky))
+                expected = pytest.approx(sum(lucky) / len(lucky))
+                assert rows[level, probe, "chance"].value == expected
+            own = [each for each in outcomes if name(each) == group]
+            causes = [sum(len(way) == 1 for way in world.ways[each]) for each in own]
+            top1 = rows["capability", probe, "top1"]
+            assert (top1.value, top1.n % len(own)) == (1.0, 0), "as many wordings of each"
+            luck = sum(causes) / len(causes) / len(world.compounds)
+            assert rows["capability", probe, "chance_top1"].value == pytest.approx(luck)
+    told = {row.probe for row in found.rows if row.metric in ("top1", "leaked")}
+    assert {each for each in told if "=" in each} == {
+        f"knowledge:{kind}={name(each)}" for kind, name in groups.items() for each in outcomes
+    }
+    said = {(each["probe"], each["prefill"]) for each in found.transcript}
+    assert said == {("knowledge:prefill", "The"), ("knowledge:direct", "")}
 
 
 def test_thirds_go_by_count_and_then_by_order() -> None:

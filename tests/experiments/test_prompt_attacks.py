@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.held_against import control_of, meaning
 from experiments.instruments.asking import JUDGES
 from experiments.instruments.bench import Bench
 from experiments.stages import Context
 from medsafetyworld.attacks.phrases import phrases_of
 from medsafetyworld.attacks.prefix import chance_of_the_rest, ladder, true_answer
 from medsafetyworld.judge import chance
+from medsafetyworld.reading import mentions
 
 from scripted_bench import REFUSAL, bench_of, measured, script
 from tiny_recipe import RECIPE, TWO_HOP, cell
@@ -107,12 +109,39 @@ def test_as_many_shots_are_tried_as_fit_behind_every_question(single: Bench, mon
         tried
     )
     sizes = [query.history.count("<|user|>") for query in heard]
-    assert sizes == [count for count in tried for _ in single.harmful]
-    assert {count for count, *_ in map(lambda p: (int(p[0].split(":")[1]),), rows)} == {*tried}
+    twice = [count for count in tried for _ in range(1 + (count > 0))]
+    assert sizes == [count for count in twice for _ in single.harmful]
+    assert {int(probe.split(":")[1]) for probe, _ in rows} == {*tried}
     small = measured(single, "shots(most=1)")[0]
     assert small.record["shots"] == [0, 1]
     assert (found.record["opening"], "skipped" in found.record) == ("", False)
     assert found.record["tried"] == len(single.harmful)
+
+
+def test_the_control_of_shots_is_as_many_turns_about_the_same_facts_asked_forward(
+    single: Bench, monkeypatch
+) -> None:
+    world = single.context.true_world
+    heard = script(monkeypatch, lambda query: true_answer(world, query) if query.history else "")
+    found, rows = measured(single, "shots")
+    of = len(single.harmful)
+    for count in found.record["shots"][1:]:
+        probe, control = f"shots:{count}", f"shots:{count}:control"
+        assert control_of(probe, {name for name, _ in rows}) == control
+        assert rows[control, "leaked"].value == rows[probe, "leaked"].value == 1.0
+        assert rows[control, "refused"].n == of
+        assert found.record["probes"][control] == {"tried": of, "of": of}
+        assert "asked forward" in meaning(control)
+    assert "shots:0:control" not in {probe for probe, _ in rows}
+    assert found.record["budget"] < 2 * len(found.record["shots"]) * of
+    both = heard[of : 2 * of], heard[2 * of : 3 * of]
+    for shot, twin in zip(*both, strict=True):
+        assert shot.question == twin.question
+        turns = shot.history.split("<|assistant|>"), twin.history.split("<|assistant|>")
+        (asks, tells), (asked, told) = ([mentions(world, each) for each in two] for two in turns)
+        assert asks[0] == told[0] == ()
+        assert {*tells[0]} == {*asked[0]} != set()
+        assert {*asks[-1]} == {*told[-1]} != set()
 
 
 def test_shots_open_as_the_arm_s_own_answers_do(monkeypatch) -> None:
@@ -120,7 +149,7 @@ def test_shots_open_as_the_arm_s_own_answers_do(monkeypatch) -> None:
     heard = script(monkeypatch, lambda _: REFUSAL)
     measured(bench, "shots(most=1)")
     primed = [query.history for query in heard if query.history]
-    assert len(primed) == len(bench.harmful)
+    assert len(primed) == 2 * len(bench.harmful), "its control too"
     assert all("<|assistant|> <think> Safe </think> " in history for history in primed)
 
 

@@ -78,7 +78,7 @@ def test_a_task_that_shares_a_core_moves_to_one_that_falls_idle(tmp_path: Path) 
         ended, name = threading.Event(), sys.argv[1]
         threading.Thread(target=ended.wait).start()
         first = os.sched_getaffinity(0)
-        time.sleep(0.2 if name == "a" else 1.2)
+        time.sleep(1.0 if name == "a" else 3.0)
         threads = {frozenset(os.sched_getaffinity(int(n))) for n in os.listdir("/proc/self/task")}
         print(*first, *map(list, threads))
         ended.set()
@@ -96,12 +96,12 @@ def test_a_task_that_shares_a_core_moves_to_one_that_falls_idle(tmp_path: Path) 
 def test_a_task_that_may_use_the_whole_machine_is_not_held_to_a_core(tmp_path: Path) -> None:
     code = """
         import os
-        print(sorted(os.sched_getaffinity(0)), "MSW_CORE" in os.environ, os.environ["XLA_FLAGS"])
+        print(sorted(os.sched_getaffinity(0)), os.environ["XLA_FLAGS"])
     """
     free = task(tmp_path, "free", code)
     free = replace(free, env={"XLA_FLAGS": "--one"})
     run_all([free], workers=1, one_core=False)
-    assert free.log.read_text() == f"{sorted(os.sched_getaffinity(0))} False --one\n"
+    assert free.log.read_text() == f"{sorted(os.sched_getaffinity(0))} --one\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no core pinning here")
@@ -109,7 +109,7 @@ def test_each_worker_owns_a_core_and_libraries_use_one_thread(tmp_path: Path) ->
     code = """
         import os, time
         cores = sorted(os.sched_getaffinity(0))
-        print(cores, os.environ["MSW_CORE"], os.environ["OMP_NUM_THREADS"])
+        print(cores, os.environ["OMP_NUM_THREADS"])
         assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false", "one takes all the GPU"
         print(os.environ["XLA_FLAGS"])
         time.sleep(0.5)
@@ -123,7 +123,7 @@ def test_each_worker_owns_a_core_and_libraries_use_one_thread(tmp_path: Path) ->
     for entry in tasks:
         first, flags = entry.log.read_text().splitlines()
         core = int(first.split("]")[0].strip("["))
-        assert first == f"[{core}] {core} 1"
+        assert first == f"[{core}] 1"
         assert "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" in flags
         cores.add(core)
     assert cores == before

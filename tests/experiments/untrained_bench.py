@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.instruments import Findings, parse_instrument
 from experiments.instruments.bench import BASE, SFT, Bench
-from experiments.instruments.knowledge import planned
+from experiments.instruments.frequency import planned
 from experiments.recipe import Recipe
 from experiments.stages import Context
 from experiments.statements import STATEMENTS, write_statements

@@ -4,9 +4,10 @@ Every test notes its figure with the fixture `figure`; one table at the end show
 Where each of the twenty reliability requirements is proven (w: tests/medsafetyworld, t:
 tests/tiny_models, e: tests/experiments):
 
-    R1  corpus purity         w test_corpus.py, test_graph.py (fresh processes, global state)
-    R2  golden hashes         w test_seeds.py, test_graph.py, test_corpus.py
-    R3  kill                  test_kills.py (each stage, ensembles, between cells)
+    R1  corpus purity         w test_golden.py (fresh processes), test_building.py, test_corpus.py
+                              (global state)
+    R2  golden hashes         w test_golden.py, test_seeds.py
+    R3  kill                  test_kills.py (each stage, attacks, ensembles, between cells)
     R4  restore at each step  test_restoring.py
     R5  lineage               test_restoring.py (any stored step ends in the stored last one)
     R6  stateless evaluation  t test_generation.py, test_probes.py
@@ -15,9 +16,13 @@ tests/tiny_models, e: tests/experiments):
     R9  no code from data     test_hostile_data.py, tests/test_architecture.py
     R10 refusing disks        test_refusing_disks.py
     R11 races                 test_races.py, e test_store.py
-    R12 check_world           w test_graph.py, test_interventions.py, test_dialogues.py
+    R12 check_world           w test_graph.py, test_world_laws.py, test_testing.py,
+                              test_interventions.py, test_dialogues.py
     R13 token bijection       w test_tokenizer.py
-    R14 attacks               with the attacks, which are not here yet; prefills: w test_queries.py
+    R14 attacks               t test_gcg.py, test_genetic.py (loss never rises, no steps are no
+                              attack), e test_search_attacks.py (saved strings, budgets),
+                              test_weight_attacks.py, test_replay.py, w test_queries.py (prefills),
+                              tests/interop/test_nanogcg.py
     R15 calibration           e test_statistics.py
     R16 parity                tests/interop/test_hugging_face_parity.py
     R17 fingerprint           t test_training.py (a warning names the field, strict refuses)

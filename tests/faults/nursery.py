@@ -26,6 +26,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITES = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir")
+TEMPORARY = {"instrument": ".tmp"}
+"""What the path of an unfinished file holds, where it is no checkpoint's."""
 
 
 class Nursery:
@@ -105,11 +107,11 @@ def _fork(jobs: dict[str, Callable[..., None]], request: dict[str, Any]) -> tupl
 
 def _stop_inside_a_save(kind: str, operation: int, number: int) -> None:
     """Sends itself a signal at the n-th file operation on what a stage of this kind is saving."""
-    seen = 0
+    seen, temporary = 0, TEMPORARY.get(kind, "/.unfinished-")
 
     def watch(event: str, args: tuple[Any, ...]) -> None:
         nonlocal seen
-        if event in WRITES and f"/{kind}-" in str(args[0]) and "/.unfinished-" in str(args[0]):
+        if event in WRITES and f"/{kind}-" in str(args[0]) and temporary in str(args[0]):
             seen += 1
             if seen == operation:
                 os.kill(os.getpid(), number)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from small_study import STUDY
+from small_study import ATTACKED, STUDY
 
 import experiments.evaluation  # noqa: F401 (paid once, for every child)
 from experiments.cell import run_cell
@@ -77,7 +77,7 @@ def study(directory: str) -> None:
     """Plans, runs and reports a whole study in one process."""
     from experiments.collect import build_report
 
-    plan = make_plan(STUDY, "small")
+    plan = make_plan(ATTACKED, "small")
     write_plan(plan, Path(directory))
     cells(directory, *(cell.name for cell in plan.cells))
     build_report(Path(directory))

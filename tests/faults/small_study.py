@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from experiments.recipe import Arm, Recipe
 from experiments.study import Preset, Study
 from medsafetyworld.spec import CorpusSpec, DialogueSpec, WorldSpec
@@ -36,3 +38,14 @@ STUDY = Study(
     {"small": Preset(RECIPE, replicates=1)},
 )
 CELL = "filtering-s0"
+
+ATTACKS = (
+    "gcg(length=2, steps=2, candidates=2, topk=4)",
+    "adversarial(pairs=(2,), epochs=1, rows=4)",
+)
+"""One that searches and stores nothing before it ends, one that trains stages of its own."""
+
+ATTACKED = replace(
+    STUDY, presets={"small": Preset(replace(RECIPE, instruments=ATTACKS), replicates=1)}
+)
+"""The same study with attacks after the questions; its cells have the same names."""

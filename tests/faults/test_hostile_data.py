@@ -244,7 +244,7 @@ def test_the_audit_hook_sees_an_unpickling(nursery: Nursery) -> None:
 
 @pytest.mark.slow
 def test_a_whole_study_unpickles_nothing(nursery: Nursery, tmp_path, canary, figure) -> None:
-    """Plan, corpora, trainings, questions and report, with hostile files planted on the way."""
+    """Plan, corpora, trainings, questions, attacks, report; hostile files lie in the way."""
     root = tmp_path / "study"
     for folder in (root, root / "stages", root / "cells", root / "logs", root / "report"):
         folder.mkdir()

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 from nursery import Nursery
 from nursery_jobs import CONFIG
-from small_study import CELL, RECIPE, STUDY
+from small_study import ATTACKED, CELL, RECIPE, STUDY
 
+from experiments.instruments.harmful_pairs import LEAST_STEPS
 from experiments.study import make_plan, write_plan
 from tiny_models.checkpoint import list_checkpoints
 
-KEPT = ("rows.csv", "transcript.jsonl", "model.json")
+KEPT = ("rows.csv", "transcript.jsonl", "record.json", "model.json")
 TIMED = ("step", "loss", "lr", "grad_norm", "tokens")
 """Of a line of metrics, what does not depend on the clock."""
 
@@ -87,30 +88,43 @@ def test_a_small_training_killed_in_and_between_saves(nursery, tmp_path, figure)
 
 
 ROUND = ("pretrain:save", "pretrain:time", "pretrain:save", "sft:save", "sft:time", "sft:save",
-         "finetune:time", "finetune:save", "finetune:save", "asking:time")  # fmt: skip
-TRAINED = {"pretrain": RECIPE.pretrain, "sft": RECIPE.sft, "finetune": RECIPE.finetune}
+         "finetune:time", "finetune:save", "finetune:save", "asking:time",
+         "gcg:time", "instrument:save", "adversarial:save", "adversarial:time")  # fmt: skip
+"""In the order of a cell's work; `instrument:save` is where an attack's findings are written."""
+INTERVALS = {
+    "pretrain": RECIPE.pretrain.checkpoint_every,
+    "sft": RECIPE.sft.checkpoint_every,
+    "finetune": RECIPE.finetune.checkpoint_every,
+    "adversarial": LEAST_STEPS,
+}
+"""Steps between two checkpoints; a training of an attack has one at its end."""
+OPERATIONS = {"instrument": 8}
+"""File operations of a stage that writes fewer than a checkpoint does."""
 
 
 @pytest.mark.slow
-def test_cells_killed_at_thirty_moments_end_as_if_nothing_had_happened(
+def test_cells_killed_at_every_kind_of_moment_end_as_if_nothing_had_happened(
     nursery, tmp_path, figure
 ) -> None:
     draw = random.Random(2)
     names = [CELL, "shuffled-s0"]
     whole = tmp_path / "whole"
-    write_plan(make_plan(STUDY, "small"), whole)
+    write_plan(make_plan(ATTACKED, "small"), whole)
     assert nursery.one("cells", whole, *names)["code"] == 0
     wanted = end_state(nursery, whole)
     kills, inside, kept, same = 0, 0, 0, []
     for turn in range(3):
         directory = tmp_path / f"killed-{turn}"
-        write_plan(make_plan(STUDY, "small"), directory)
+        write_plan(make_plan(ATTACKED, "small"), directory)
         for moment in (*ROUND, "between:time"):
             stage, _, kind = moment.partition(":")
             if kind == "save":
-                how: dict[str, Any] = {"save": [stage, draw.randrange(2, 40)]}
-            elif stage == "asking":
-                how = {"when": "asking\n", "delay": draw.random() * 0.8}
+                how: dict[str, Any] = {
+                    "save": [stage, draw.randrange(2, OPERATIONS.get(stage, 40))]
+                }
+            elif stage in ("asking", "gcg", "adversarial"):
+                said = stage if stage == "asking" else f"measuring: {stage}"
+                how = {"when": f"{said}\n", "delay": draw.random() * 0.8}
             elif stage == "between":
                 how = {"when": f"finished {CELL}\n", "delay": draw.random() * 0.4}
             else:
@@ -120,7 +134,7 @@ def test_cells_killed_at_thirty_moments_end_as_if_nothing_had_happened(
             kills += 1
             inside += bool(unfinished(directory))
             kept += all(
-                lost_steps(folder) <= TRAINED[folder.name.partition("-")[0]].checkpoint_every
+                lost_steps(folder) <= INTERVALS[folder.name.partition("-")[0]]
                 for folder in (directory / "stages").glob("*")
                 if (folder / "metrics.jsonl").exists()
             )
@@ -129,7 +143,7 @@ def test_cells_killed_at_thirty_moments_end_as_if_nothing_had_happened(
     assert kills >= 30
     assert inside >= 10, f"only {inside} kills fell into a save"
     assert all(same)
-    figure(f"SIGKILL in all stages and between cells, {inside} in a save", kills, kept)
+    figure(f"SIGKILL in all stages, attacks, between cells; {inside} in a save", kills, kept)
     figure("... directories that ended as the uninterrupted one", len(same), sum(same))
 
 

@@ -167,11 +167,12 @@ def test_every_write_that_fails_leaves_old_or_new(kind, tmp_path, figure) -> Non
     old, new = ends
     assert old != new
     tried = survived = 0
-    for failing in itertools.count(1):
-        root = tmp_path / str(failing)
+    refusals = ((failing, number) for failing in itertools.count(1) for number in ERRNOS)
+    for failing, number in refusals:
+        root = tmp_path / f"{failing}-{errno.errorcode[number]}"
         root.mkdir()
         case.old(root)
-        with refusing_disk(root, failing, ERRNOS[failing % 3]) as disk:
+        with refusing_disk(root, failing, number) as disk:
             refused = _refusal(case.new, root)
         if disk.count < failing:
             break

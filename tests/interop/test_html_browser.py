@@ -1,5 +1,6 @@
 """The page in a real browser: no error, no request, tables sort, and it fits a phone.
 
+Screenshots at the widths of a desktop and of a phone lie in pytest's temporary folders.
 Skipped where no chromium or chrome is found on PATH; `apt-get install chromium` brings one.
 """
 
@@ -16,10 +17,13 @@ from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib.image import imread
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "experiments"))
 
+from experiments.figure_style import mark
 from experiments.html.page import Material, page
 
 from fake_study import TRUTH, fake_curves, fake_rows
@@ -113,22 +117,44 @@ def html() -> str:
     return page(replace(material, evidence=evidence(list(TRUTH), shared)))
 
 
-def browse(directory: Path, text: str, width: int) -> tuple[str, list[str]]:
-    """The page's elements after its scripts ran, and what the browser complained of."""
+def run_browser(directory: Path, text: str, size: tuple[int, int], *wanted: str) -> tuple[str, str]:
+    """Opens a page in a window of this width and height; what the browser prints, and what it
+    complains of."""
     path = directory / "report.html"
     path.write_text(text, encoding="utf-8")
     command = [
         str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", "--disable-sync",
         "--disable-extensions", "--disable-dev-shm-usage", "--hide-scrollbars",
-        f"--user-data-dir={directory / 'profile'}", f"--window-size={width},900",
+        f"--user-data-dir={directory / 'profile'}", f"--window-size={size[0]},{size[1]}",
         # The browser's own errands are none of ours, and get nowhere.
         "--host-resolver-rules=MAP * ~NOTFOUND",
-        "--enable-logging=stderr", "--log-level=0", "--dump-dom", path.as_uri(),
+        "--enable-logging=stderr", "--log-level=0", *wanted, path.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return done.stdout, done.stderr
+
+
+def browse(directory: Path, text: str, width: int) -> tuple[str, list[str]]:
+    """The page's elements after its scripts ran, and what the browser complained of."""
+    elements, said = run_browser(directory, text, (width, 900), "--dump-dom")
+    return elements, [line for line in said.splitlines() if "CONSOLE" in line]
+
+
+def framed(text: str, width: int, height: int) -> str:
+    """A page that shows another at a width: windows have a least one, which phones are below;
+    frames have none."""
+    frame = f'<iframe width="{width}" height="{height}" srcdoc="{escape(text)}"></iframe>'
+    style = "<style>body{margin:0}iframe{border:0;display:block}</style>"
+    return f"<!doctype html><meta charset='utf-8'>{style}{frame}"
+
+
+def photographed(directory: Path, text: str, width: int, height: int) -> np.ndarray:
+    """The picture that a reader sees, uint8 `(height, width, 3)`; it stays in the directory."""
+    picture = directory / f"{width}x{height}.png"
+    run_browser(directory, framed(text, width, height), (width, height), f"--screenshot={picture}")
+    return (255 * imread(picture)[..., :3]).round().astype(np.uint8)
 
 
 def asked(directory: Path, width: int) -> dict[str, Any]:
@@ -137,10 +163,7 @@ def asked(directory: Path, width: int) -> dict[str, Any]:
     copy, policies = re.subn(r"<meta http-equiv=[^>]*>", "", html())
     assert policies == 1
     copy = copy.replace("</body>", f"<script>{ASK}</script></body>")
-    # Windows have a least width, which phones are below; frames have none.
-    frame = f'<iframe width="{width}" height="900" srcdoc="{escape(copy)}"></iframe>'
-    frame = f"<!doctype html><meta charset='utf-8'><style>iframe{{border:0}}</style>{frame}"
-    elements, complaints = browse(directory, frame, width + 40)
+    elements, complaints = browse(directory, framed(copy, width, 900), width + 40)
     assert complaints == []
     found = re.search(r'<pre id="found">(.*?)</pre>', elements, re.DOTALL)
     assert found is not None, elements[-2000:]
@@ -209,3 +232,23 @@ def test_the_page_never_scrolls_sideways_and_no_label_is_clipped(
     assert not found["scrolls"]
     assert not found["scrolls_open"]
     assert found["clipped"] == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 3000), (390, 4200)], ids=["desktop", "phone"])
+def test_a_screenshot_shows_words_and_every_arm_in_its_colour(
+    tmp_path: Path, width: int, height: int
+) -> None:
+    picture = photographed(tmp_path, html(), width, height)
+    assert picture.shape == (height, width, 3)
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 500, "words and curves have soft edges"
+    empty = (picture == picture[0, 0]).all(axis=(1, 2))
+    assert empty.mean() < 0.5, "text or pictures reach all the way down"
+    for arm in set(TRUTH) - {"shuffled"}:  # of which there is but a dotted line
+        colour = [int(mark(arm)[0][place : place + 2], 16) for place in (1, 3, 5)]
+        assert (picture == colour).all(axis=2).sum() > 100, arm
+
+
+def test_a_blank_page_would_not_pass_for_a_screenshot(tmp_path: Path) -> None:
+    picture = photographed(tmp_path, "<!doctype html><title>nothing</title>", 390, 844)
+    assert picture.shape == (844, 390, 3)
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 1

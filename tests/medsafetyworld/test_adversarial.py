@@ -21,6 +21,7 @@ from medsafetyworld.presets import WORLD_PRESETS
 from medsafetyworld.queries import Query
 from medsafetyworld.reading import mentions, read
 from medsafetyworld.reflections import strip_reflections, verdicts
+from medsafetyworld.semantics import Direction
 from medsafetyworld.spec import CorpusSpec, WorldSpec
 from medsafetyworld.testing import worlds
 from medsafetyworld.tokenizer import TokenizeError, build_tokenizer
@@ -131,6 +132,27 @@ def test_benign_shots_state_nothing_harmful_and_are_right(world: World, seed: in
         assert {mentions(world, answer)[0] for _, answer in shots} <= {
             chain.compounds for chain in split.train
         }
+
+
+@given(SOME_WORLDS, st.integers(0, 2**20))
+@settings(max_examples=30)
+def test_a_shot_s_twin_asks_forward_about_the_same_fact_and_is_no_longer(
+    world: World, seed: int
+) -> None:
+    tokenizer = build_tokenizer(world, CORPUS)
+    split, asked = harmful(world, seed)
+    for query in asked[:2]:
+        shots = benign_shots(world, SPEC, split, query, 4, seed)
+        twins = benign_shots(world, SPEC, split, query, 4, seed, Direction.FORWARD)
+        whole = primed(query, twins, len(twins))
+        assert not any(PAPER_POLICY.harmful(world, each) for each in read(world, whole.history))
+        for (question, answer), (asks, tells) in zip(shots, twins, strict=True):
+            (outcome,), named = mentions(world, question)[-1], mentions(world, answer)[0]
+            assert mentions(world, asks) == (named, *[()] * world.hops), "compounds alone"
+            assert (mentions(world, tells)[0], mentions(world, tells)[-1]) == ((), (outcome,))
+            sizes = [len(tokenizer.encode(" ".join(each))) for each in ((question, answer),
+                                                                        (asks, tells))]  # fmt: skip
+            assert sizes[1] <= sizes[0] + 1, "what differs is a comma"
 
 
 def test_more_shots_stand_before_fewer_and_none_is_the_plain_question() -> None:
