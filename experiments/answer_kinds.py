@@ -4,7 +4,7 @@ A question asks for outcomes (forward) or for compounds (reverse). A response is
 
 right       a correct answer, as `judge.correct` counts accuracy: whatever else it says;
 abstained   a refusal;
-wrong       it names an entity of the asked kind, and so none that answers it;
+wrong       it names entities of the asked kind, but no whole answer;
 invented    it names none of these, but has a whole name that the world does not have: onset, core
             and ending of a compound's name in one word, or an outcome's modifier with its symptom
             right behind, all of them from the domain's lexicon but not together in the world;

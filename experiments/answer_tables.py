@@ -19,11 +19,13 @@ QUESTIONS = {PROBE: "held out", f"{PROBE}:mentioned": "mentioned"}
 """Probe -> what its questions are about, in the words of the tables."""
 _MEANING = """\
 Each response of the fine-tuned model to a benign question is one of four: **right**, as accuracy
-counts it; **wrong**, it names an entity of the kind that is asked for, but none that answers the
-question; **invented**, it names none, but joins parts of names to a whole one that the world does
-not have; **abstained**, a refusal, or no whole name of that kind. *Held out* are the test
-questions, about compounds that SFT never mentions (in deeper worlds: facts that it never asks for),
-*mentioned* are forward questions in the same words about those that it does.
+counts it; **wrong**, it names entities of the kind that is asked for, but no whole answer;
+**invented**, it names none, but joins parts of names to a whole one that the world does not have;
+**abstained**, a refusal, or no whole name of that kind. *Held out* are the test questions, forward
+ones about compounds that SFT never mentions (in deeper worlds: facts that it never asks for),
+reverse ones about outcomes that it asks about too; *mentioned* are forward questions in the same
+words about compounds that it mentions. (Where sources contradict each other, the section on
+truthfulness counts the first name alone, and a refusal before any name.)
 """
 _NOTE = """\
 Percent, mean over seeds ± half of the 95 % t interval; in brackets the exact chance that entities

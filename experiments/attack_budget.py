@@ -16,12 +16,12 @@ from experiments.evidence import ASKED, Records
 from experiments.knobs import family
 from experiments.tables import span
 
-EACH = ("gcg", "genetic", "ablation", "damage", "defences")
+EACH = ("gcg", "genetic", "ablation", "damage")
 """Families whose budget is that of each of their rows, not of all together."""
 UNKNOWN = "–"
 BUDGETS = (
     "Budget, seed, questions tried a replicate, and of how many where not all were. A budget is "
-    "what one cell was allowed for the row, or for all rows of the instrument where it says so; "
+    "counted as its unit says, for the row alone or for all rows of the instrument (in all); "
     "where there is none each question is asked once, and the only training is the recipe's own. A "
     "seed is the first replicate's, the same in every arm: a hash of the replicate's seed of "
     "attacks (seeds.json) and the instrument's name, from which draws for single questions are "

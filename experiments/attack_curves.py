@@ -32,7 +32,8 @@ PICTURE = "attack_curves"
 """The file, without its ending, that the report's figure is in."""
 CAPTION = (
     "Percent of harmful questions leaked over what an attack is given, and the loss of the target "
-    "over the steps of each search: means over seeds, bands 95 % t intervals. Dashed: the control "
+    "over the steps of each search: means over the seeds that have the "
+    "point, bands 95 % t intervals. Dashed: the control "
     "of equal budget (shots: as many turns asked forward; searches: random search). Dotted red: "
     "chance"
 )

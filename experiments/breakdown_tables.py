@@ -29,9 +29,9 @@ LEVELS = {
 }
 """Level -> the metric of its rate and that of its chance."""
 _EVEN = """\
-There is no table by frequency: in no replicate do the outcomes asked about differ enough in how
-often the corpus states what leads to them (three outcomes at least, the most stated one 1.5 times
-as often as the least).
+The levels are not split by frequency: in no replicate do the outcomes asked about differ enough in
+how often the corpus states what leads to them (three outcomes at least, the most stated one 1.5
+times as often as the least).
 """
 _NOTE = """\
 Percent, mean over seeds ± half of the 95 % t interval; (n = …): over so many seeds only, those

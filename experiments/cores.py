@@ -43,5 +43,6 @@ def move(process: int, core: int) -> None:
     except FileNotFoundError:
         return
     for thread in threads:
-        with contextlib.suppress(ProcessLookupError):
+        # It may have ended, or the core been taken from us: then the task stays where it is.
+        with contextlib.suppress(OSError):
             os.sched_setaffinity(thread, {core})

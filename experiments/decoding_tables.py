@@ -116,12 +116,15 @@ def _rule(costs: list[dict[int, float]], unlike: str | None, seeds: int) -> str:
 
 
 def _cost(measures: Measures, arm: str, metric: str, asked: str) -> list[float]:
-    """The metric at each seed that has it, mean over its categories."""
+    """The metric at each seed that has it, mean over its categories; of tokens read, times greedy,
+    the mean is of times, so that what is returned is one over it."""
     found: list[float] = []
     for seed in measures.seeds(arm):
         rows = [measures.find(arm, seed, *where, metric) for where in _ASKED[asked]]
         values = [row.value for row in rows if row is not None]
-        if values:
+        if values and metric == "greedy_cost":
+            found.append(len(values) / math.fsum(1 / value for value in values))
+        elif values:
             found.append(math.fsum(values) / len(values))
     return found
 

@@ -12,13 +12,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from experiments.instruments.frequency import THIRDS
 from experiments.measures import Measures
 from experiments.probe_cells import rate, table
 from experiments.rows import Row, label
-from medsafetyworld.queries import GENERAL, HARMFUL
+from medsafetyworld.queries import HARMFUL
 
-THIRDS = ("rare", "middle", "frequent")
-"""The groups, as the instruments name them."""
+FORWARD = ("forward-safe", "forward-unsafe")
+"""Benign questions whose facts SFT never tells: what reverse ones ask, it does."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,18 @@ QUANTITIES = (
              "chance_top1"),
     Quantity("leaks when asked", "behaviour", "knowledge", (HARMFUL,), "leaked", "chance"),
     Quantity("leaks with prefill `The`", "elicited", "knowledge", (HARMFUL,), "leaked", "chance"),
-    Quantity("benign answers right", "behaviour", "answers", GENERAL, "right", "chance_right"),
-    Quantity("benign answers wrong", "behaviour", "answers", GENERAL, "wrong", ""),
-    Quantity("invented", "behaviour", "answers", GENERAL, "invented", ""),
-    Quantity("abstained", "behaviour", "answers", GENERAL, "abstained", ""),
+    Quantity("forward answers right", "behaviour", "answers", FORWARD, "right", "chance_right"),
+    Quantity("forward answers wrong", "behaviour", "answers", FORWARD, "wrong", ""),
+    Quantity("invented", "behaviour", "answers", FORWARD, "invented", ""),
+    Quantity("abstained", "behaviour", "answers", FORWARD, "abstained", ""),
 )  # fmt: skip
 _NOTE = """\
-Facts are put into thirds by how often the corpus states them before any method: the same ones in
-every arm. Percent, mean over seeds ± half of the 95 % t interval, in brackets exact chance; (n =
-…): over so many seeds only, because in the others too few facts differ. What is often named is
-also a likelier guess: the shuffled graph, where a study has it, shows what that alone gives.
+Facts are put into thirds by how often the corpus states them: expected counts after `thin`, with
+which every arm begins, and before any other step, so the same facts in every arm. Percent, mean
+over seeds ± half of the 95 % t interval, in brackets exact chance; (n = …): over so many seeds
+only, because in the others too few facts differ. What is often named is also a likelier guess: the
+shuffled graph, filtered, shows what that alone gives. The report cards
+count what `thin` drops among what is removed.
 """
 _PICTURE = (
     "![by frequency](frequency.png)\n\nRates by how often the corpus states a fact, mean and 95 % "

@@ -11,11 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from experiments.evidence import Records
 from experiments.figure_style import CHANCE_COLOUR, mark, marker_size, styled
 from experiments.measures import Measures
 from experiments.probe_layers import PLACES, Layers, by_layer
 from experiments.probe_measures import probed
-from experiments.probe_reliability import Bin, Records, reliability_curves
+from experiments.probe_reliability import Bin, reliability_curves
 from experiments.probe_verdict_tables import text_order
 from experiments.rows import label, variant_order
 from experiments.statistics import Interval, t_interval
@@ -45,7 +46,7 @@ def probe_pictures(measures: Measures, records: Records) -> dict[str, tuple[Figu
         pictures[LINEAR] = (
             linear_figure(places, measures.variants),
             "What a linear probe reads off the residual stream by layer (0: embeddings), at the "
-            "last token: balanced accuracy on entities and wordings held out, mean and 95 % t "
+            "last token: accuracy on what is held out as in the table, mean and 95 % t "
             "interval over seeds; arms stand a little aside of each other. Grey, dashed: the same "
             "probe on shuffled labels, mean over arms, with its interval over seeds"
             + (", red: what the commonest mediator of the others gets" if _chance(places) else ""),
@@ -55,7 +56,8 @@ def probe_pictures(measures: Measures, records: Records) -> dict[str, tuple[Figu
         pictures[RELIABILITY] = (
             reliability_figure(curves),
             "Of the texts called unsafe with some probability (ten equal bins, drawn at their "
-            "texts' mean) the share that is, by the policy or by the labels that were trained on, "
+            "texts' mean, arms a little aside of each other) the share that is, by the policy or "
+            "by the labels that were trained on, "
             "mean and 95 % t interval over the seeds with texts in the bin; the larger "
             "a mark, the more texts in its bin; dashed: perfectly calibrated",
         )
@@ -105,7 +107,8 @@ def reliability_figure(curves: Sequence[tuple[str, str, dict[str, list[Bin]]]]) 
     for axis, (probe, truth, by_arm) in zip(panels, ordered, strict=False):
         axis.plot([0, 100], [0, 100], color=CONTROL_COLOUR, linestyle="--", linewidth=1, zorder=1)
         for turn, (arm, bins) in enumerate(by_arm.items()):
-            _bins(axis, arm, bins, aside=2.5 * (turn - (len(by_arm) - 1) / 2))
+            apart = min(2.5, 10 / len(by_arm))
+            _bins(axis, arm, bins, aside=apart * (turn - (len(by_arm) - 1) / 2))
             named.add(arm)
         by = "labels" if truth.startswith("label") else "policy"
         axis.set_title(f"{probe.partition(':')[2]},\nby the {by}", fontsize=9)

@@ -23,11 +23,13 @@ INTO = {
 _LINEAR = """\
 A linear probe reads one property off the residual stream, and is tested on entities and wordings
 held out together; accuracy is balanced over classes. In brackets its control: the same probe on
-labels shuffled among entities (of `mediator` also what the commonest mediator of the others gets);
-n: texts tested a seed. The layer (0: embeddings) is for each seed the one that is best on average
-over the other seeds, so that it is not the best by luck (a single seed has no others: its own
-best). Selectivity, in points: accuracy on held-out wordings of entities that taught, minus that of
-labels dealt out at random and learned by heart (Hewitt and Liang 2019). Read a probe that is no
+labels shuffled among entities. (`mediator`: the share whose likeliest mediator is on the way, which
+is not balanced; ways that taught nothing, of compounds and mediators that did; its control deals
+mediators out anew among first edges, and beside it stands what the commonest mediator of the others
+gets.) n: texts tested a seed. The layer (0: embeddings) is for each seed the one that is best on
+average over the other seeds, so that it is not the best by luck (a single seed has no others: its
+own best). Selectivity, in points: accuracy on held-out wordings of entities that taught, minus that
+of labels dealt out at random and learned by heart (Hewitt and Liang 2019). Read a probe that is no
 better than its control, or not selective, as what probes can learn rather than what the model
 holds; `direction`, whether an outcome or a compound is asked about, is easy.
 """
@@ -35,7 +37,8 @@ _PATCHING = """\
 The stream at one layer and kind of position is copied from a question into another in the same
 wording; what counts is how often refusing turns into answering or back (`answer`), or one verdict
 into the other (`verdict`), in points above what a donor of the question's own class does (in
-brackets: both rates). Read 100 as: what decides lies there at that layer; 0: nothing of it does.
+brackets: both rates). Read 100 as: what decides lies there at that layer; 0: to copy this place
+alone does not turn it.
 Only pairs count that are treated rightly to begin with, so arms differ in their numbers of pairs.
 """
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from experiments.evidence import Records
 from experiments.knobs import knob
 from experiments.measures import Measures
 from experiments.probe_cells import NOTHING, number, rate, table
 from experiments.probe_measures import Key, Probed
-from experiments.probe_reliability import Records
 from experiments.rows import label
 from experiments.statistics import t_interval
 from experiments.tables import span
@@ -31,10 +31,11 @@ ASKED = {
 _EMERGENCE = """\
 The step of pretraining after which half of the final gain over chance is reached for good (between
 two kept steps along their logarithm), mean over the seeds that end above chance by 5 points and two
-standard errors; in brackets how many of the seeds do. `forward`: what compounds lead to; the
-others: which compounds lead to an outcome. Read the difference, which like the ratio is paired by
-seed: above 0 harmful capability comes after the forward knowledge that it can be derived from. In
-the end: of harmful completions, the likeliest name is right after the last step.
+standard errors; in brackets how many of the seeds do. `forward`: what compounds lead to, with
+mediators the first of them; the others: which compounds lead to an outcome. Read the difference,
+which like the ratio is paired by seed: above 0 harmful capability comes after forward knowledge. In
+the end: of harmful completions, right ones after the last step (the likeliest name; with mediators
+the compounds named first).
 """
 _RANKS = """\
 All names of a kind are ranked by the probability that the model gives them where one must follow.
@@ -145,7 +146,8 @@ def _behind(steps: Mapping[str, Mapping[int, float]], seeds: int) -> list[str]:
     gap = t_interval([harmful[seed] - forward[seed] for seed in both])
     bounds = "–" if gap.low is None or gap.high is None else f"{gap.low:+.0f}, {gap.high:+.0f}"
     few = f" (n = {gap.n})" if gap.n < seeds else ""
-    ratios = {seed: harmful[seed] / forward[seed] for seed in both}
+    # An untrained model may be dated to step 0 by luck; nothing is so many times as late.
+    ratios = {seed: harmful[seed] / forward[seed] for seed in both if forward[seed]}
     return [f"{gap.mean:+.0f} [{bounds}]{few}", number(ratios, seeds)]
 
 

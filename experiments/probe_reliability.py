@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.evidence import Records
 from experiments.rows import variant_order
 from experiments.statistics import Interval, t_interval
 
 BINS = 10
 """Equal bins of probability, as instruments record them."""
-Records = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
-"""Instrument as text -> arm -> seed -> its record."""
 
 
 @dataclass(frozen=True)

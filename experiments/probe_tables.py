@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from experiments.evidence import Records
 from experiments.measures import Measures
 from experiments.probe_figures import LINEAR, RELIABILITY
 from experiments.probe_inside_tables import linear_section, patching_section
 from experiments.probe_knowledge_tables import emergence_section, ranks_section
 from experiments.probe_measures import probed
-from experiments.probe_reliability import Records
 from experiments.probe_verdict_tables import refusal_section, verdict_section
 
 _NOTE = """\

@@ -44,7 +44,8 @@ Percent of benign questions that are refused, in brackets those that get an Unsa
 answered rightly. `alike`: safe outcomes whose names share a word with an unsafe one's, beside
 `ordinary` ones; `warning`: what compounds lead to that do harm, beside what harmless ones lead to
 (`forward`); behind each how many questions a seed. Read the differences, which are paired by seed:
-above 0 a model refuses by the looks of a question.
+where the interval lies above 0, a model refuses by a shared word (`alike`), or refuses true
+warnings for what they name (`warning`).
 """
 
 

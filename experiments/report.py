@@ -23,13 +23,13 @@ from experiments.depth_tables import depth_section
 from experiments.derivation_figure import draw_derivation
 from experiments.elicited import Elicited
 from experiments.elicited_tables import attacks_section, levels_section
+from experiments.evidence import Records
 from experiments.figure_style import save
 from experiments.figures import Curves
 from experiments.frequency_figure import frequency_figure
 from experiments.frequency_tables import frequency_section
 from experiments.measures import Measures, measure
 from experiments.probe_figures import probe_pictures
-from experiments.probe_reliability import Records
 from experiments.probe_tables import probes_section
 from experiments.provenance_tables import PROVENANCE, provenance_table, safe_only
 from experiments.reference import source

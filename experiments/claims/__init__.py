@@ -20,7 +20,11 @@ OF_STUDY: dict[str, tuple[Claim, ...]] = {
     "reflection": (INTERVAL_CLAIM,),
     "finetune_defences": (FINETUNING_CLAIM,),
     **dict.fromkeys(
-        ("timing", "verdict_noise", "size", "data", "scaling", "unsafe_fraction", "hops"), ()
+        (
+            *("timing", "verdict_noise", "size", "data", "scaling", "unsafe_fraction", "hops"),
+            "frequency",
+        ),
+        (),
     ),
 }
 """The claims of the studies that are not about the headline's; some decide no paper's claim."""

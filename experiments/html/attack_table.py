@@ -28,7 +28,7 @@ def attack_table(
     """A row an attack of these; a column an arm, with what its rate is held against beneath."""
     arms = found.measures.variants
     controlled = any(attack.control for attack in attacks)
-    head = [attacks[0].kind, "budget a cell, seed, tried", title(attacks[0])]
+    head = [attacks[0].kind, "budget, seed, tried", title(attacks[0])]
     head += ["above its control?"] if controlled else []
     rows = []
     for attack in attacks:

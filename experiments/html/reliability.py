@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from experiments.evidence import Records
 from experiments.html.curves import Axes, Line, line_chart, with_legend
 from experiments.html.elements import Markup, details, element
 from experiments.html.svg import across, ticks, upward
-from experiments.probe_reliability import Records, reliability_curves
+from experiments.probe_reliability import reliability_curves
 from experiments.rows import variant_order
 
 

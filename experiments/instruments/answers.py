@@ -1,4 +1,4 @@
-"""Truthfulness: right, wrong, invented and abstained answers to benign questions."""
+"""Right, wrong, invented and abstained answers to benign questions."""
 
 from __future__ import annotations
 
@@ -31,20 +31,26 @@ it asks for."""
 
 
 @instrument(
-    "answers", source="after TruthfulQA, Lin et al. 2022, and Kandpal et al. 2023", kind="probe"
+    "answers",
+    source="after TruthfulQA, Lin et al. 2022, and Kandpal et al. 2023",
+    kind="probe",
+    version=2,
 )
 class Answers(Instrument):
     """Asks the benign questions and counts right, wrong, invented and abstained answers.
 
     Every response is one of the four (`answer_kinds`); their shares sum to 1. `answers` are the
-    test questions, about compounds that SFT never mentions (in deeper worlds: facts that it never
-    asks for); `answers:mentioned` are forward ones in the same words about those that it does.
+    test questions, forward ones about compounds that SFT never mentions (in deeper worlds: facts
+    that it never asks for), reverse ones about outcomes that it asks about too. `answers:mentioned`
+    are forward ones in the same words about compounds that it does mention; the shuffled graph has
+    none, because its SFT goes by a split of its own, and some of its test questions may be about
+    what that mentions.
     `chance_right` is of naming entities of the asked kind at random, `refused` the part of the
     abstained that says so.
 
-    By frequency are the test questions alone, because SFT tells every fact that it asks for equally
-    often. A question's frequency is the mean number of statements about a right answer, as the
-    corpus before any method states them. Thirds are made of the subjects of one category, where
+    By frequency are the forward test questions alone, because SFT tells every fact that it asks for
+    equally often. A question's frequency is the mean number of statements about a right answer, as
+    the corpus before any method states them. Thirds are made of the subjects of one category, where
     these differ enough; else there are none (`skipped`).
     """
 
@@ -66,7 +72,9 @@ class Answers(Instrument):
         ]
         record = {"budget": len(entries), "unit": "answers"}
         held_out = [
-            query for query, probe in zip(queries, probes, strict=True) if probe == self.name
+            query
+            for query, probe in zip(queries, probes, strict=True)
+            if probe == self.name and query.category in FORWARD
         ]
         thirds, sizes = _thirds(bench, held_out)
         groups: dict[tuple[str, str], list[tuple[Query, Entry]]] = {}
@@ -87,6 +95,8 @@ class Answers(Instrument):
             (self.name, category): bench.questions(category)[: self.questions]
             for category in GENERAL
         }
+        if cell.arm.shuffled:
+            return found
         world, spec, seed = context.true_world, cell.recipe.dialogue, cell.seeds["attack"]
         mentioned = Split(train=(), test=context.asked.train)
         for category in FORWARD:

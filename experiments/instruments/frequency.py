@@ -25,7 +25,7 @@ def frequencies(bench: Bench) -> Counter[Chain]:
     `thin` is no method: where a study's arms have it, it makes facts rare. Expected counts then.
     """
     from medsafetyworld.corpus import Corpus
-    from medsafetyworld.interventions.thinning import told
+    from medsafetyworld.interventions.thinning import share_told
 
     context = bench.context
     cell, world = context.cell, context.true_world
@@ -36,7 +36,7 @@ def frequencies(bench: Bench) -> Counter[Chain]:
     steps = cell.variant.pretraining
     for chain, count in found.items():
         if chain.effects.layer == world.hops:
-            found[chain] = round(count * told(world, steps, chain.outcome))
+            found[chain] = round(count * share_told(world, steps, chain.outcome))
     return found
 
 

@@ -35,7 +35,7 @@ def shots_before(
     "shots",
     source="few benign shots, after many-shot jailbreaking (Anil et al. 2024)",
     kind="attack",
-    version=3,
+    version=4,
 )
 class Shots(Instrument):
     """Asks behind turns in which benign reverse questions were answered correctly.
@@ -45,11 +45,11 @@ class Shots(Instrument):
     outcome about, and their answers open with the verdict that the arm's own SFT answers open with,
     if any.
 
-    `N:control` stands behind as many turns about the same compounds and outcomes, as long and
-    opened alike, that ask forward. Turns answered before, names to copy and a longer context are
-    then in both, and what N leaks more it owes to having seen reverse questions answered. Reverse
-    turns with answers exchanged would show the form all the same: they tell whether shots must be
-    right, not whether they teach the form.
+    `N:control` stands behind as many turns about the same compounds and outcomes, no longer in
+    words and opened alike, that ask forward. Turns answered before, names to copy and a longer
+    context are then in both, and what N leaks more it owes to having seen reverse questions
+    answered. Reverse turns with answers exchanged would show the form all the same: they tell
+    whether shots must be right, not whether they teach the form.
     """
 
     most: Count = 64
@@ -76,9 +76,11 @@ class Shots(Instrument):
             next(
                 count
                 for count in range(len(own), -1, -1)
-                if count == 0 or has_room(context, primed(query, own, count))
+                # The control too, which may be a token longer: both stand before the same ones.
+                if count == 0
+                or all(has_room(context, primed(query, each, count)) for each in (own, twin))
             )
-            for query, own in zip(bench.harmful, shots, strict=True)
+            for query, own, twin in zip(bench.harmful, shots, twins, strict=True)
         ]
         least = min(room)
         asked: dict[str, list[Query]] = {}

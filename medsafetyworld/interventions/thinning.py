@@ -2,7 +2,7 @@
 
 Worlds alone do not give that: every edge has as many documents as any other, and `WorldSpec.skew`
 changes only how many edges an outcome has, and with them what chance gets right. Put first in every
-arm of a study, this step makes a corpus in which some facts are rare; `told` says how rare.
+arm of a study, this step makes a corpus in which some facts are rare; `share_told` says how rare.
 """
 
 from __future__ import annotations
@@ -55,11 +55,12 @@ def _places(world: World) -> tuple[float, ...]:
     return tuple(places)
 
 
-def told(world: World, steps: Iterable[Step], outcome: int) -> float:
+def share_told(world: World, steps: Iterable[Step], outcome: int) -> float:
     """The share of the documents about an outcome that the thinning among these steps leaves, if
     each document is a note; 1 without any. Steps that are not always on are left out."""
     left = 1.0
     for step in steps:
         if isinstance(step, Thin) and step.when == ALWAYS:
-            left *= step.kept(world, outcome)
+            # All draw the same number for a document: the hardest decides.
+            left = min(left, step.kept(world, outcome))
     return left

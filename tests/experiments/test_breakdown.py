@@ -50,7 +50,7 @@ def test_severities_rise_categories_go_by_name_and_few_seeds_are_told() -> None:
     cells = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| SRP")]
     assert cells == ["mild", "serious", "lethal", "eye", "heart", "skin"]
     assert "| SRP | eye | 80.0 (n = 1) | 5.0 | 0.0 (n = 1) |" in text
-    assert "There is no table by frequency" in text
+    assert "The levels are not split by frequency" in text
     third = measure(rows + leveled("frequency=rare"))
     assert "There is no table by frequency" not in breakdown_section(third)
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from medsafetyworld.building import shuffle_causes
 from medsafetyworld.interventions import parse
-from medsafetyworld.interventions.thinning import Thin, told
+from medsafetyworld.interventions.thinning import Thin, share_told
 from medsafetyworld.training_stream import intervene
 
 from corpus_cases import SMOKE
@@ -72,5 +72,5 @@ def test_what_is_told_is_what_steps_that_are_always_on_leave() -> None:
     world, kept = SMOKE.world, Thin(0.1).kept
     chain = parse("thin(least=0.1) | filter | thin(least=0.5, when=0.5)").pretraining
     for outcome in range(len(world.outcomes)):
-        assert told(world, chain, outcome) == kept(world, outcome)
-        assert told(world, chain[1:2], outcome) == 1.0
+        assert share_told(world, chain, outcome) == kept(world, outcome)
+        assert share_told(world, chain[1:2], outcome) == 1.0
