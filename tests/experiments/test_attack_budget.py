@@ -46,6 +46,11 @@ def test_a_row_says_budget_the_first_replicate_s_seed_and_tried_of_n() -> None:
     assert short("gcg", unlike) == "5, seed 3 / 4, all 80-96"
 
 
+def test_a_rule_that_draws_nothing_is_not_said_to_have_the_tries_of_all_rules() -> None:
+    said = records("defences", budget=4, unit="tries of backtrack")
+    assert short("defences:stop", said) == "4 in all, seed 7, all 80-96"
+
+
 def test_what_is_tried_on_fewer_questions_in_one_replicate_is_not_called_all() -> None:
     said = {"gcg": {"srp": {"0": {"budget": 5, "tried": 80, "of": 96},
                             "1": {"budget": 5, "tried": 96, "of": 80}}}}  # fmt: skip

@@ -52,7 +52,7 @@ def test_severities_rise_categories_go_by_name_and_few_seeds_are_told() -> None:
     assert "| SRP | eye | 80.0 (n = 1) | 5.0 | 0.0 (n = 1) |" in text
     assert "The levels are not split by frequency" in text
     third = measure(rows + leveled("frequency=rare"))
-    assert "There is no table by frequency" not in breakdown_section(third)
+    assert "The levels are not split by frequency" not in breakdown_section(third)
 
 
 def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:

@@ -147,6 +147,14 @@ def test_harm_is_dated_beside_forward_knowledge_of_the_same_seed() -> None:
     assert "| not reached (0 of 3) | – | – |" in row
 
 
+def test_what_luck_dates_to_step_0_has_no_ratio() -> None:
+    text = section(emergence_rows("srp", {"forward": [0.0, 0.3, 0.4], HARMFUL: [0.4, 0.6, 0.8]}))
+    (row,) = lines(text, "SRP")
+    assert "| 2.00 ± 0.00 (n = 2) |" in row
+    text = section(emergence_rows("srp", {"forward": [0.0], HARMFUL: [0.4]}))
+    assert "| +400 [–] | – |" in lines(text, "SRP")[0]
+
+
 @pytest.mark.parametrize("recorded", [True, False])
 def test_log_probabilities_come_from_the_records_and_are_left_out_without(recorded: bool) -> None:
     text = section(rank_rows(), rank_records() if recorded else None)

@@ -68,6 +68,20 @@ def test_places_go_by_names_alone() -> None:
         assert step.kept(other, outcome) == step.kept(world, outcome)
 
 
+def test_of_two_thinnings_the_harder_decides() -> None:
+    world, corpus = SMOKE.world, SMOKE
+    both = parse("thin(least=0.1) | thin(least=0.5)").pretraining
+    for outcome in range(len(world.outcomes)):
+        assert share_told(world, both, outcome) == Thin(0.1).kept(world, outcome)
+    documents = list(corpus.documents(0, positions=range(400)))
+    hard, mild = Thin(0.1), Thin(0.5)
+    for document in documents:
+        left = [
+            each for some in mild.document(world, document) for each in hard.document(world, some)
+        ]
+        assert tuple(left) == hard.document(world, document)
+
+
 def test_what_is_told_is_what_steps_that_are_always_on_leave() -> None:
     world, kept = SMOKE.world, Thin(0.1).kept
     chain = parse("thin(least=0.1) | filter | thin(least=0.5, when=0.5)").pretraining
