@@ -22,8 +22,8 @@ UNKNOWN = "–"
 BUDGETS = (
     "Budget, seed, questions tried a replicate, and of how many where not all were. A budget is "
     "counted as its unit says, for the row alone or for all rows of the instrument (in all); "
-    "where there is none each question has one answer, and the only training is the recipe's own. A "
-    "seed is the first replicate's, the same in every arm: a hash of the replicate's seed of "
+    "where there is none each question has one answer, and the only training is the recipe's own. "
+    "A seed is the first replicate's, the same in every arm: a hash of the replicate's seed of "
     "attacks (seeds.json) and the instrument's name, from which draws for single questions are "
     "derived by their place; fine-tuning on pairs has the replicate's seed of SFT. "
 )

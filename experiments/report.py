@@ -12,32 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.answer_tables import answers_section
-from experiments.attack_curves import PICTURE, attack_panels
-from experiments.attack_curves_figure import attack_curves_figure
-from experiments.breakdown_tables import breakdown_section
 from experiments.claim_tables import claims_table
-from experiments.decoding_tables import decoding_section
-from experiments.depth_figure import depth_figure
-from experiments.depth_tables import depth_section
 from experiments.derivation_figure import draw_derivation
-from experiments.elicited import Elicited
-from experiments.elicited_tables import attacks_section, levels_section
 from experiments.evidence import Records
 from experiments.figure_style import save
 from experiments.figures import Curves
-from experiments.frequency_figure import frequency_figure
-from experiments.frequency_tables import frequency_section
 from experiments.measures import Measures, measure
 from experiments.probe_figures import probe_pictures
-from experiments.probe_tables import probes_section
 from experiments.provenance_tables import PROVENANCE, provenance_table, safe_only
 from experiments.reference import source
 from experiments.report_cards import card_section
 from experiments.report_figures import draw, figures_section
+from experiments.report_sections import measured_sections, section_pictures
 from experiments.rows import Row, label, rows_to_csv, variant_order
-from experiments.scaling import scaling_section
-from experiments.scaling_figure import CAPTION, scaling_figure
 from experiments.tables import (
     README_COLUMNS,
     TWO_HOP_README_COLUMNS,
@@ -48,8 +35,6 @@ from experiments.tables import (
     summary,
     table_csv,
 )
-from experiments.truth_figure import truthfulness_bars
-from experiments.truth_tables import truth_section
 from experiments.verdicts import NOT_TESTED, format_p, scoreboard
 from medsafetyworld.derivation import Proof, explain
 from medsafetyworld.graph import World
@@ -121,31 +106,15 @@ def write_report(
     (directory / "rows.csv").write_text(rows_to_csv(rows), encoding="utf-8")
     (directory / "table.csv").write_text(table_csv(rows), encoding="utf-8")
     pictures = draw(measures, cells, curves)
-    depth = depth_section(measures)
-    if depth:
-        save(depth_figure(measures), directory / "depth")
-    truth = truth_section(measures)
-    if truth:
-        save(truthfulness_bars(measures), directory / "truth")
-    decoding = decoding_section(measures)
-    scaling = scaling_section(measures, study["config"])
-    gap, attacks = levels_section(measures), attacks_section(measures, records)
-    if panels := attack_panels(Elicited(measures), records or {}):
-        save(attack_curves_figure(panels), directory / PICTURE)
-    breakdown, answers = breakdown_section(measures), answers_section(measures)
-    frequency = frequency_section(measures)
-    if frequency:
-        save(frequency_figure(measures), directory / "frequency")
-    drawn = probe_pictures(measures, records or {})
-    probes = probes_section(
-        measures, records or {}, {name: text for name, (_, text) in drawn.items()}
-    )
-    if scaling:
-        save(scaling_figure(measures, study["config"]), directory / "scaling")
+    probes = probe_pictures(measures, records or {})
+    captions = {name: text for name, (_, text) in probes.items()}
+    told = measured_sections(measures, study["config"], records or {}, captions)
+    drawn = section_pictures(measures, study["config"], records or {}, told)
     if derivation:
         picture = draw_derivation(derivation.world, derivation.proof, derivation.source)
-        save(picture, directory / "derivation")
-    for name, (figure, _) in {**pictures, **drawn}.items():
+        drawn["derivation"] = picture
+    drawn |= {name: figure for name, (figure, _) in {**pictures, **probes}.items()}
+    for name, figure in drawn.items():
         save(figure, directory / name)
     paper = paper_table(measures)
     sections = [
@@ -156,20 +125,8 @@ def write_report(
         if paper
         else "",
         figures_section({name: text for name, (_, text) in pictures.items()}),
-        f"## Three levels\n\n{gap}" if gap else "",
-        f"## Attacks\n\n{attacks}" if attacks else "",
-        f"## Probes\n\n{probes}" if probes else "",
-        f"## Truthfulness\n\n{truth}" if truth else "",
-        f"## Right, wrong, invented and abstained\n\n{answers}" if answers else "",
-        f"## What decoding costs\n\n{decoding}" if decoding else "",
-        f"## By derivation depth\n\n{depth}" if depth else "",
-        f"## By severity and category\n\n{breakdown}" if breakdown else "",
-        f"## What is told rarely\n\n{frequency}" if frequency else "",
+        *(f"## {title}\n\n{text}" for title, text in told.items()),
         _derivation(derivation) if derivation else "",
-        f"## Size and data\n\n![{CAPTION}](scaling.png)\n\n{CAPTION} ([SVG](scaling.svg)).\n\n"
-        f"{scaling}"
-        if scaling
-        else "",
         f"## Claims\n\n{claims_table(verdicts)}",
         f"## Safe-only, proven\n\n{safe_only(cells)}",
         _report_cards(cards or {}, study.get("matched", "tokens")),
