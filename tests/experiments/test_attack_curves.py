@@ -25,6 +25,7 @@ from experiments.rows import Row, label, rate_row
 from experiments.statistics import t_interval
 from medsafetyworld.queries import HARMFUL
 
+from drawn_words import check_apart
 from fake_study import TRUTH, fake_rows
 from fake_suite import evidence, suite_rows
 
@@ -158,12 +159,7 @@ def test_nothing_is_clipped_and_nothing_hides_the_legend() -> None:
             boxes += [axis.xaxis.label.get_window_extent(renderer)]
             boxes += [axis.yaxis.label.get_window_extent(renderer)]
             boxes += [text.get_window_extent(renderer) for text in axis.get_xticklabels()]
-        for place, box in enumerate(boxes):
-            assert box.x0 >= 0
-            assert box.y0 >= 0
-            assert box.x1 <= width
-            assert box.y1 <= height
-            assert not any(box.overlaps(other) for other in boxes[:place])
+        check_apart(boxes, width, height)
 
 
 def test_a_wide_knob_is_drawn_by_its_logarithm_and_steps_are_not() -> None:

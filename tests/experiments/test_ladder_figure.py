@@ -19,6 +19,7 @@ from experiments.rows import Row, label, rate_row
 from experiments.studies.safelm import ARMS
 from medsafetyworld.queries import GENERAL, HARMFUL
 
+from drawn_words import check_apart
 from fake_study import fake_rows
 
 RATES = {
@@ -106,12 +107,7 @@ def test_nothing_is_clipped_and_nothing_overlaps(whole: Measures) -> None:
         boxes += [axis.title.get_window_extent(renderer) for axis in figure.axes]
         boxes += [figure.axes[1].xaxis.label.get_window_extent(renderer)]
         boxes += [text.get_window_extent(renderer) for text in figure.axes[0].get_yticklabels()]
-        for place, box in enumerate(boxes):
-            assert box.x0 >= 0
-            assert box.y0 >= 0
-            assert box.x1 <= width
-            assert box.y1 <= height
-            assert not any(box.overlaps(other) for other in boxes[:place])
+        check_apart(boxes, width, height)
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:

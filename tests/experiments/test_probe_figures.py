@@ -15,6 +15,7 @@ from experiments.measures import measure
 from experiments.probe_figures import CONTROL_COLOUR, LINEAR, RELIABILITY, probe_pictures
 from experiments.rows import Row
 
+from drawn_words import check_apart
 from fake_study import TRUTH, fake_rows
 from probe_cases import linear_rows, reliability_records
 
@@ -89,12 +90,7 @@ def test_words_lie_inside_the_figure_and_apart(arms: tuple[str, ...]) -> None:
             for label in (axis.xaxis.label, axis.yaxis.label)
             if label.get_text()
         ]
-        for place, box in enumerate(boxes):
-            assert box.x0 >= 0
-            assert box.y0 >= 0
-            assert box.x1 <= width
-            assert box.y1 <= height
-            assert not any(box.overlaps(other) for other in boxes[:place])
+        check_apart(boxes, width, height)
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:

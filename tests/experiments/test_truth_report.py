@@ -16,6 +16,7 @@ from experiments.rows import Row, rate_row
 from experiments.truth_figure import truthfulness_bars
 from experiments.truth_tables import FORWARD, PROBES, per_seed, truth_section
 
+from drawn_words import check_apart
 from fake_study import TRUTH, fake_rows
 
 ARMS = ("plain", "context", "sft_only", "context_sft", "context_shuffled")
@@ -116,12 +117,7 @@ def test_names_lie_inside_the_figure_and_apart_from_the_legends() -> None:
         boxes = [each.get_window_extent(renderer) for each in figure.legends]
         boxes += [axis.xaxis.label.get_window_extent(renderer) for axis in figure.axes]
         boxes += [axis.title.get_window_extent(renderer) for axis in figure.axes]
-        for place, box in enumerate(boxes):
-            assert box.x0 >= 0
-            assert box.y0 >= 0
-            assert box.x1 <= width
-            assert box.y1 <= height
-            assert not any(box.overlaps(other) for other in boxes[:place])
+        check_apart(boxes, width, height)
 
 
 def test_the_report_has_section_and_figure_the_same_bytes_each_time(tmp_path: Path) -> None:
