@@ -19,6 +19,10 @@ from experiments.stage_clock import TIMING, StageClock, read_seconds
 from experiments.study import load_cell, mark_done
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from experiments.stages import Context
+    from experiments.store import Stage
     from tiny_models.training import Progress
 
 
@@ -31,7 +35,6 @@ def run_cell(directory: Path, name: str, *, strict: bool = False) -> None:
     clock = StageClock(earlier=read_seconds(timing) if timing.exists() else None)
     # Imported here, because a worker that only waits for a lock should not load jax.
     from experiments.evaluation import evaluate
-    from experiments.instruments.running import bench_of, run_instruments
     from experiments.stages import Context
 
     share_compiled()
@@ -49,13 +52,20 @@ def run_cell(directory: Path, name: str, *, strict: bool = False) -> None:
     try:
         context = Context(cell, directory / "stages", report, strict=strict)
         stage = evaluate(context)
-        measured = run_instruments(bench_of(context)) if cell.recipe.instruments else {}
+        measured = measure_further(context) if cell.recipe.instruments else {}
     finally:
         # A record for `msw bench`, not a result: two runs differ in nothing else. An interrupted
         # cell writes it too, and goes on counting from there.
         write_json(timing, clock.seconds())
     instruments = {text: each.name for text, each in measured.items()}
     mark_done(directory, cell, stage.name, time.monotonic() - began, instruments)
+
+
+def measure_further(context: Context) -> Mapping[str, Stage]:
+    """The stages of the recipe's instruments by their text; few studies have any to load."""
+    from experiments.instruments.running import bench_of, run_instruments
+
+    return run_instruments(bench_of(context))
 
 
 def share_compiled() -> None:
@@ -87,3 +97,5 @@ if __name__ == "__main__":
     # it goes through all that there are again and again.
     gc.set_threshold(50_000)
     run_cell(Path(sys.argv[1]), sys.argv[2], strict="--strict" in sys.argv[3:])
+    # Python looks for cycles as it ends, among all that the reader remembers: a second a cell.
+    gc.freeze()

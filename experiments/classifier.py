@@ -196,6 +196,7 @@ def _small_model(context: Context, stage: Stage) -> Params:
         directory=stage.path,
         progress=partial(context.report, stage.name),
         strict=context.strict,
+        seeds=seeds,
     )
 
 

@@ -167,6 +167,7 @@ def pretraining(context: Context) -> Training:
         prepare,
         Retention(spaced=True),
         by_token,
+        cell.seeds,
     )
 
 
@@ -294,4 +295,12 @@ def fine_tuning(
         )
 
     stage = open_stage(context.root, kind, inputs)
-    return Training(stage, context.model, config, lambda: rows()[0].shape[1], prepare, lean=lean)
+    return Training(
+        stage,
+        context.model,
+        config,
+        lambda: rows()[0].shape[1],
+        prepare,
+        seeds=cell.seeds,
+        lean=lean,
+    )

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,8 @@ class Training:
     prepare: Callable[[], Prepared]
     retention: Retention = Retention()  # noqa: RUF009 (frozen)
     token_losses: TokenLosses | None = None
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    """The replicate's named seeds, for checkpoints to record."""
     lean: bool = False
     """Whether its checkpoints go once it is done: for the many short trainings of attacks."""
 
@@ -91,6 +93,7 @@ def run_alone(training: Training, report: Report, *, strict: bool = False) -> St
                 retention=training.retention,
                 strict=strict,
                 token_losses=training.token_losses,
+                seeds=training.seeds,
             )
             _finish(training, prepared, params, Layout())
     return stage
@@ -124,6 +127,7 @@ def run_together(trainings: Sequence[Training], report: Report, *, strict: bool 
                 devices=devices,
                 strict=strict,
                 token_losses=trainings[0].token_losses,
+                seeds=[training.seeds for training in trainings],
             )
             for index, training in enumerate(trainings):
                 if not training.stage.done:

@@ -89,8 +89,14 @@ def edge(causes: tuple[int, ...], effect: int, layer: int = 0) -> Chain:
     return Chain((Group(layer, causes), Group(layer + 1, (effect,))))
 
 
+class _Hashed:
+    """A place for a hash that is not a field."""
+
+    __slots__ = ("_hash",)
+
+
 @dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(_Hashed):
     """One reading of one sentence.
 
     The groups go from cause to effect, whatever the sentence's order. A co-occurrence makes no
@@ -99,6 +105,15 @@ class Statement:
 
     direction: Direction
     groups: tuple[Group, ...]
+
+    def __hash__(self) -> int:
+        # Reading a corpus looks each statement up a dozen times, so it is hashed once.
+        try:
+            return self._hash
+        except AttributeError:
+            found = hash((self.direction, self.groups))
+            object.__setattr__(self, "_hash", found)
+            return found
 
     @property
     def causes(self) -> Group:

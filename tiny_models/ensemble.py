@@ -7,7 +7,7 @@ processes are as fast. A member ends where it would have ended alone, within rou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tiny_models.chunks import Batch, BatchAt
@@ -34,6 +34,7 @@ def train_ensemble(
     devices: Sequence[Device] | None = None,
     strict: bool = False,
     token_losses: TokenLosses | None = None,
+    seeds: Sequence[Mapping[str, int]] | None = None,
 ) -> list[Params]:
     """Runs or resumes `config.steps` updates of every member and returns their parameters.
 
@@ -48,11 +49,12 @@ def train_ensemble(
             f"batch_at must have one function for each of the {len(params)} members, at least "
             f"one, not {len(batch_at)}."
         )
-    if held_out is not None and len(held_out) != len(params):
-        raise ValueError(
-            f"held_out must have one batch for each of the {len(params)} members, not "
-            f"{len(held_out)}."
-        )
+    for name, given, kind in (("held_out", held_out, "batch"), ("seeds", seeds, "mapping")):
+        if given is not None and len(given) != len(params):
+            raise ValueError(
+                f"{name} must have one {kind} for each of the {len(params)} members, not "
+                f"{len(given)}."
+            )
     shapes = {rule(0)[0].shape for rule in batch_at}
     if len(shapes) > 1:
         raise ValueError(f"batch_at(0) must have one shape in all members, not {sorted(shapes)}.")
@@ -62,6 +64,7 @@ def train_ensemble(
             batch_at[index],
             member_directory(directory, index),
             None if held_out is None else held_out[index],
+            {} if seeds is None else seeds[index],
         )
         for index in range(len(params))
     ]

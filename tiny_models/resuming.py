@@ -32,12 +32,16 @@ from tiny_models.update import TrainState
 
 @dataclasses.dataclass(frozen=True)
 class Member:
-    """One model of a run: where it starts, what it reads, where its figures and weights go."""
+    """One model of a run: where it starts, what it reads, where its figures and weights go.
+
+    `seeds` are those that its parameters and rows were made with, for the record.
+    """
 
     params: Params
     batch_at: BatchAt
     directory: Path
     held_out: Batch | None = None
+    seeds: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +83,10 @@ def describe(
         # Not a field of its own: runs without losses by token resume from older checkpoints.
         "train": dataclasses.asdict(config)
         | ({} if losses is None else {"token_losses": dataclasses.asdict(losses)}),
-        "start": {"parameters": each([parameter_hash(member.params) for member in members])},
+        "start": {
+            "parameters": each([parameter_hash(member.params) for member in members]),
+            "seeds": each([dict(member.seeds) for member in members]),
+        },
         "data": {
             "first_batch": each([_batch_hash(batch) for batch in firsts]),
             "held_out": each(held_out) if any(held_out) else None,

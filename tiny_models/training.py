@@ -13,6 +13,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax.numpy as jnp
@@ -47,6 +48,7 @@ def train(
     devices: Sequence[Device] | None = None,
     strict: bool = False,
     token_losses: TokenLosses | None = None,
+    seeds: Mapping[str, int] = MappingProxyType({}),
 ) -> Params:
     """Runs or resumes `config.steps` updates from `params` and returns the parameters.
 
@@ -54,11 +56,12 @@ def train(
     processes all devices of all, and process 0 alone writes). `held_out` is a batch of any number
     of rows whose loss, computed as in training, is logged at every checkpoint. With `token_losses`
     every batch has a code for each target; the slice of routed ones is not yet ablated then.
+    `seeds`, by name, are those that made `params` and `batch_at`: checkpoints record them.
 
     The same run gives the same bits, killed or not, on a CPU; on a GPU only with
     `XLA_FLAGS=--xla_gpu_deterministic_ops=true`, without which `strict` is refused (`ValueError`).
-    Resuming asks for the same model, recipe, starting parameters, first and held-out batch, and
-    raises `ValueError` naming what differs; another fingerprint is a warning that names the
+    Resuming asks for the same model, recipe, starting parameters, seeds, first and held-out batch,
+    and raises `ValueError` naming what differs; another fingerprint is a warning that names the
     fields, or `ValueError` if `strict`; later checkpoints list it. A damaged checkpoint raises
     `CorruptCheckpoint` naming the file; a loss, gradient or parameter that is not finite raises
     `FloatingPointError` naming the step. After `KeyboardInterrupt` the directory can be resumed.
@@ -69,7 +72,7 @@ def train(
         if progress is not None:
             progress(lines[0])
 
-    member = Member(params, batch_at, directory, held_out)
+    member = Member(params, batch_at, directory, held_out, seeds)
     layout = Layout.of(config, None, devices)
     return train_members(
         [member], model, config, directory, layout, tell, retention, strict, token_losses

@@ -134,7 +134,8 @@ class Reflect(Step):
             if stops and span.reflected and span.hazard is not None:
                 break
         done = (*document.interventions, "reflection")
-        return (replace(document, sentences=tuple(parts), interventions=done),)
+        made = Document(document.index, document.kind, tuple(parts), document.source, done)
+        return (made,)
 
     def dialogue(self, world: World, dialogue: Dialogue) -> tuple[Dialogue, ...]:
         """The dialogue with verdicts in its response, the prompt's first.

@@ -36,6 +36,7 @@ from medsafetyworld.interventions.filtering import Filter
 from medsafetyworld.judge import read_corpus
 from medsafetyworld.semantics import Direction
 from medsafetyworld.training_stream import intervene
+from tiny_models.checkpoint import list_checkpoints, read_embedded
 from tiny_models.determinism import fingerprint
 
 from tiny_recipe import RECIPE, TWO_HOP, cell
@@ -109,7 +110,11 @@ def test_two_runs_give_the_same_weights_and_the_same_corpus(tmp_path: Path) -> N
         base = pretrain(the_context)
         tuned = sft(the_context, base)
         attacked = finetune(the_context, tuned, "pair_forward+mixsft")
-        summaries.append([stage.manifest()["summary"] for stage in (base, tuned, attacked)])
+        stages_run = (base, tuned, attacked)
+        summaries.append([stage.manifest()["summary"] for stage in stages_run])
+        for stage in stages_run:
+            stored = read_embedded(list_checkpoints(stage.path)[-1])
+            assert stored["start"]["seeds"] == the_context.cell.seeds
     assert summaries[0] == summaries[1]
 
 

@@ -4,15 +4,15 @@ Every test notes its figure with the fixture `figure`; one table at the end show
 Where each of the twenty reliability requirements is proven (w: tests/medsafetyworld, t:
 tests/tiny_models, e: tests/experiments):
 
-    R1  corpus purity         w test_golden.py (fresh processes), test_building.py, test_corpus.py
-                              (global state)
+    R1  corpus purity         w test_golden.py (fresh processes, 1 and 2 cores), test_building.py,
+                              test_corpus.py (global state)
     R2  golden hashes         w test_golden.py, test_seeds.py
     R3  kill                  test_kills.py (each stage, attacks, ensembles, between cells)
     R4  restore at each step  test_restoring.py
     R5  lineage               test_restoring.py (any stored step ends in the stored last one)
     R6  stateless evaluation  t test_generation.py, test_probes.py
     R7  corruption            test_corruption.py
-    R8  configurations        test_fuzzed_specs.py
+    R8  configurations        test_fuzzed_specs.py, test_fuzzed_languages.py
     R9  no code from data     test_hostile_data.py, tests/test_architecture.py
     R10 refusing disks        test_refusing_disks.py
     R11 races                 test_races.py, e test_store.py
@@ -25,7 +25,8 @@ tests/tiny_models, e: tests/experiments):
                               tests/interop/test_nanogcg.py
     R15 calibration           e test_statistics.py
     R16 parity                tests/interop/test_hugging_face_parity.py
-    R17 fingerprint           t test_training.py (a warning names the field, strict refuses)
+    R17 fingerprint           t test_training.py (other cores and flags: a warning names the field,
+                              strict refuses)
     R18 light imports         e test_cli.py, tests/test_architecture.py
     R19 notebooks             tests/test_notebooks.py
     R20 same bytes again      e test_report.py, test_figures.py, tests/test_readme.py

@@ -111,7 +111,10 @@ def test_every_preset_has_its_hashes_here() -> None:
 
 
 PROGRAM = """
+import os, sys
 from itertools import islice
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(sys.argv[1])])
 from medsafetyworld import Corpus, build_tokenizer, build_world
 from medsafetyworld.corpus import text_hash
 from medsafetyworld.presets import CORPUS_PRESETS, WORLD_PRESETS
@@ -123,12 +126,14 @@ for name in ("smoke-two-hop", "smoke"):
 """
 
 
-@pytest.mark.parametrize(("seed", "zone"), [("1", "Asia/Tokyo"), ("999", "UTC")])
+@pytest.mark.parametrize(
+    ("seed", "zone", "cores"), [("1", "Asia/Tokyo", 1), ("999", "UTC", 2)], ids=str
+)
 def test_any_process_gives_the_same_world_corpus_and_vocabulary(
-    tmp_path: Path, seed: str, zone: str
+    tmp_path: Path, seed: str, zone: str, cores: int
 ) -> None:
     found = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", PROGRAM, str(cores)],
         cwd=tmp_path,
         env=os.environ | {"PYTHONHASHSEED": seed, "TZ": zone, "LC_ALL": "C"},
         capture_output=True,

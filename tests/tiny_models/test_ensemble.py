@@ -12,6 +12,7 @@ import pytest
 from small_model import CONFIG, batch_at, metrics
 
 from tiny_models import init_params, parameter_hash, train
+from tiny_models.checkpoint import list_checkpoints, read_embedded
 from tiny_models.ensemble import member_directory, train_ensemble
 from tiny_models.finiteness import refuse_non_finite_parameters
 from tiny_models.retention import Retention, kept_weights
@@ -107,6 +108,15 @@ def test_every_member_reports_and_keeps_its_own(tmp_path, model, starts):
         assert list(kept_weights(member_directory(tmp_path, index))) == [0, 1, 2, 4, 8]
 
 
+def test_checkpoints_record_every_members_seeds(tmp_path, model, starts):
+    seeds = [{"init": seed} for seed in SEEDS]
+    run(tmp_path, model, starts, seeds=seeds)
+    newest = list_checkpoints(tmp_path)[-1]
+    assert read_embedded(newest)["start"]["seeds"] == seeds
+    with pytest.raises(ValueError, match="was made with seeds="):
+        run(tmp_path, model, starts, seeds=seeds[::-1])
+
+
 def test_members_that_do_not_match_are_refused(tmp_path, model, starts):
     with pytest.raises(ValueError, match="one function for each of the 3 members"):
         run(tmp_path, model, starts, RULES[:2])
@@ -119,6 +129,8 @@ def test_members_that_do_not_match_are_refused(tmp_path, model, starts):
         run(tmp_path, model, starts, [*RULES[:2], wide])
     with pytest.raises(ValueError, match="held_out must have one batch for each"):
         run(tmp_path, model, starts, held_out=[batch_at(0)])
+    with pytest.raises(ValueError, match="seeds must have one mapping for each of the 3 members"):
+        run(tmp_path, model, starts, seeds=[{"init": 1}])
     tokens, mask = batch_at(0)
     with pytest.raises(ValueError, match=r"held_out\[1\] gave tokens outside"):
         run(tmp_path, model, starts, held_out=[(tokens, mask), (tokens + 23, mask), batch_at(1)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from small_model import CONFIG, batch_at, interrupted_at, metrics, run
 
 from tiny_models import CorruptCheckpoint, init_params, load_weights, parameter_hash
-from tiny_models.checkpoint import list_checkpoints
+from tiny_models.checkpoint import list_checkpoints, read_embedded
 from tiny_models.determinism import fingerprint, require_repeatable
 from tiny_models.retention import Retention
 from tiny_models.schedules import learning_rate
@@ -113,6 +114,33 @@ def test_training_elsewhere_is_a_warning_that_names_the_difference(
         run(tmp_path, model, params, strict=True)
     with pytest.warns(UserWarning, match="where jax, new, numpy differed"):
         run(tmp_path, model, params)
+
+
+def test_other_cores_and_flags_are_seen_where_they_really_differ(
+    tmp_path, model, params, monkeypatch
+):
+    run(tmp_path, model, params)
+    monkeypatch.setenv("XLA_FLAGS", f"{os.environ.get('XLA_FLAGS', '')} --xla_dump_to=")
+    with pytest.warns(UserWarning, match="where xla_flags differed"):
+        run(tmp_path, model, params)
+    monkeypatch.undo()
+    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) == 1:
+        pytest.skip("a process cannot be moved to other cores here")
+    here = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(here)})
+    try:
+        with pytest.raises(ValueError, match="where cores differed, which strict"):
+            run(tmp_path, model, params, strict=True)
+    finally:
+        os.sched_setaffinity(0, here)
+
+
+def test_checkpoints_record_the_seeds_and_other_seeds_are_refused_by_name(tmp_path, model, params):
+    run(tmp_path, model, params, seeds={"init": 3, "order": 5})
+    embedded = read_embedded(list_checkpoints(tmp_path)[-1])
+    assert embedded["start"]["seeds"] == {"init": 3, "order": 5}
+    with pytest.raises(ValueError, match=r"with seeds=.*'order': 5.*, not seeds=.*'order': 6"):
+        run(tmp_path, model, params, seeds={"init": 3, "order": 6})
 
 
 def test_checkpoints_list_the_other_places_where_parts_of_the_run_were_computed(
