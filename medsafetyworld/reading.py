@@ -9,7 +9,7 @@ layers either gets a direction or raises `ReadError`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -61,42 +61,59 @@ def read(world: World, text: str) -> tuple[Statement, ...]:
 
 
 def survey(world: World, text: str) -> tuple[tuple[Statement, ...], frozenset[int]]:
-    """What a text states, and the outcomes that it names anywhere. Raises `ReadError` as `read`."""
-    spot, stated = _eyes(world, world.domain)
-    statements: list[Statement] = []
-    outcomes: set[int] = set()
-    for sentence, found in _told(spot, text):
-        statement = stated(sentence)
-        if statement is not None:
-            statements.append(statement)
-        outcomes.update(found.layers.get(world.hops, ()))
-    if "<" in text:
-        # A name inside a verdict or a special token states nothing, but it has been said too.
-        outcomes.update(mentions(world, text)[-1])
-    return tuple(statements), frozenset(outcomes)
-
-
-def _told(spot: Spot, text: str) -> Iterator[tuple[str, _Spotted]]:
-    """The sentences of a text without verdicts, and what they name.
+    """What a text states, and the outcomes that it names anywhere. Raises `ReadError` as `read`.
 
     A special token ends a sentence, whatever follows. A full stop does not where the text goes on
     in lower case or with a number, unless one side names two layers by itself: else the full stop
     of `use e.g. X` would hide a name from the sentence that it is part of.
     """
-    parts = _SPECIAL.split(_VERDICT.sub(" ", unmarked(text))) if "<" in text else (text,)
-    for part in parts:
-        last, known = "", _Spotted({}, [])
-        for sentence in sentences(part):
-            found = spot(sentence)
-            goes_on = last and not sentence[0].isupper() and _goes_on(sentence)
-            if goes_on and len(known.layers) < 2 and len(found.layers) < 2:
-                sentence = f"{last} {sentence}"
-                found = spot(sentence)
-            elif last:
-                yield last, known
-            last, known = sentence, found
-        if last:
-            yield last, known
+    look = _eyes(world, world.domain)
+    statements: list[Statement] = []
+    outcomes: set[int] = set()
+    for part in _parts(text) if "<" in text else (text,):
+        last, before = "", _NOTHING
+        for sentence in _BOUNDARY.split(part.strip()):
+            if not sentence:
+                continue
+            seen = look(sentence)
+            if last and seen.goes_on and seen.sparse and before.sparse:
+                last = f"{last} {sentence}"
+                before = look(last)
+                continue
+            if before.states:
+                statements.append(before.states)
+            outcomes.update(before.outcomes)
+            last, before = sentence, seen
+        if before.states:
+            statements.append(before.states)
+        outcomes.update(before.outcomes)
+    if "<" in text and any(_may_name(world, part) for part in _set_apart(text)):
+        # A name inside a verdict or a special token states nothing, but it has been said too.
+        outcomes.update(mentions(world, text)[-1])
+    return tuple(statements), frozenset(outcomes)
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between verdicts and special tokens; a verdict ends no sentence."""
+    return _SPECIAL.split(_VERDICT.sub(" ", unmarked(text)))
+
+
+def _set_apart(text: str) -> list[str]:
+    """The verdicts and special tokens of a text, which `_parts` leaves out."""
+    said = unmarked(text)
+    verdicts = [found[0] for found in _VERDICT.finditer(said)]
+    return verdicts + _SPECIAL.findall(_VERDICT.sub(" ", said))
+
+
+@lru_cache(maxsize=1 << 12)
+def _may_name(world: World, part: str) -> bool:
+    """Whether a name may lie in these words, or go on into them from the text around."""
+    return not _name_words(world).isdisjoint(_words(part))
+
+
+@lru_cache(maxsize=16)
+def _name_words(world: World) -> frozenset[str]:
+    return frozenset(word for layer in world.layers for name in layer for word in _words(name))
 
 
 def _goes_on(part: str) -> bool:
@@ -107,14 +124,23 @@ def _goes_on(part: str) -> bool:
 
 def read_sentence(world: World, sentence: str) -> Statement | None:
     """What one sentence states, or None. Raises `ReadError` as `read` does."""
-    return _eyes(world, world.domain)[1](unmarked(sentence))
+    return _eyes(world, world.domain)(unmarked(sentence)).states
 
 
-def _stated(world: World, spot: Spot, sentence: str) -> Statement | None:
-    found = spot(sentence)
+def _look(world: World, sentence: str) -> _Seen:
+    """What there is to see in a sentence. Raises `ReadError` as `read` does."""
+    found = _spot(_names(world), sentence)
+    sparse = len(found.layers) < 2
+    return _Seen(
+        states=None if sparse else _stated(world, sentence, found),
+        outcomes=tuple(found.layers.get(world.hops, ())),
+        sparse=sparse,
+        goes_on=not sentence[:1].isupper() and _goes_on(sentence),
+    )
+
+
+def _stated(world: World, sentence: str, found: _Spotted) -> Statement:
     named = found.layers
-    if len(named) < 2:
-        return None
     members = {layer: tuple(sorted(set(indices))) for layer, indices in named.items()}
     most = max(map(len, members.values()))
     if most > MOST_MEMBERS or len(members.get(world.hops, ())) > 1:
@@ -164,19 +190,30 @@ class _Spotted:
         )
 
 
-Spot = Callable[[str], _Spotted]
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a sentence states, and what decides whether the next is part of it."""
+
+    states: Statement | None
+    outcomes: tuple[int, ...]
+    sparse: bool
+    """Whether it names entities of fewer than two layers: then it states nothing by itself."""
+    goes_on: bool
+    """Whether it does not begin as a sentence does."""
+
+
+_NOTHING = _Seen(None, (), sparse=True, goes_on=False)
 _REMEMBERED = 1 << 16
 """Sentences of a world that are kept in mind: documents share most of theirs."""
 
 
 @lru_cache(maxsize=16)
-def _eyes(world: World, domain: Domain) -> tuple[Spot, Callable[[str], Statement | None]]:
-    """What a sentence names, and what it states; each sentence is taken apart once.
+def _eyes(world: World, domain: Domain) -> Callable[[str], _Seen]:
+    """`_look`, which takes each sentence apart once.
 
     `domain` is the world's: worlds are equal by their names, whatever the cues of their domains.
     """
-    spot = lru_cache(_REMEMBERED)(partial(_spot, _names(world)))
-    return spot, lru_cache(_REMEMBERED)(partial(_stated, world, spot))
+    return lru_cache(_REMEMBERED)(partial(_look, world))
 
 
 Names = dict[str, tuple[tuple[list[str], int, int], ...]]
