@@ -116,7 +116,7 @@ def contests(quick: bool) -> list[Contest]:
                 Contestant(str(value), axis.host, axis.work, axis.options(value))
                 for value in (axis.quick if quick else axis.full)
             ),
-            rounds=3 if quick else 5,
+            rounds=2 if quick else 5,
             seconds=0.1 if quick else 0.3,
         )
         for axis in AXES

@@ -108,7 +108,7 @@ def _decode(quick: bool) -> Contest:
             Contestant(f"{HF}, {prompts(batch)}", "torch", "decode_hf", {"batch": batch}),
         )
     ]
-    rounds, seconds = (4, 0.3) if quick else (9, 0.6)
+    rounds, seconds = (3, 0.3) if quick else (9, 0.6)
     return Contest(f"decode{ONE}", tuple(contestants), rounds, seconds)
 
 
@@ -140,7 +140,7 @@ def _side_by_side(alone: Contest, part: str, quick: bool, cores: int) -> Contest
         for each in chosen
         if each.host.startswith("torch") and not quick
     ]
-    rounds, seconds = (3, 0.3) if quick else (5, 0.6)
+    rounds, seconds = (2, 0.3) if quick else (5, 0.6)
     return Contest(f"{part}{ALL}", (*processes, *threads), rounds, seconds)
 
 
@@ -159,7 +159,7 @@ def _stream(quick: bool) -> Contest:
         Contestant("JSON dump", "plain", "dump"),
         Contestant("training", "jax", "train", training),
     )
-    rounds, seconds = (3, 0.2) if quick else (5, 0.5)
+    rounds, seconds = (2, 0.2) if quick else (5, 0.5)
     return Contest("stream", contestants, rounds, seconds)
 
 
@@ -174,6 +174,6 @@ def _ensemble(quick: bool) -> Contest:
     return Contest(
         "ensemble",
         (alone, *together),
-        rounds=3,
+        rounds=2 if quick else 3,
         seconds=0.1,
     )
