@@ -160,10 +160,9 @@ class Decoder(nnx.Module):
     ) -> jax.Array:
         """Stream after the last norm, `(batch, time, d_model)`: what the output matrix reads."""
         time = tokens.shape[1]
-        with jax.ensure_compile_time_eval():
-            rotation = rotary_angles(
-                jnp.arange(time)[None], self.config.head_dim, self.config.rope_theta
-            )
+        rotation = rotary_angles(
+            jnp.arange(time)[None], self.config.head_dim, self.config.rope_theta
+        )
         attend = causal_attention(kernel, time)
         # Looked up first and narrowed then, so that the table's gradient is summed in float32.
         x = self.embedding[...][tokens].astype(dtype)
