@@ -16,7 +16,7 @@ from medsafetyworld import reading
 from medsafetyworld.domain import load_domain
 from medsafetyworld.graph import World
 from medsafetyworld.language import plainest, slotted, write_sentence
-from medsafetyworld.reading import ReadError, mentions, read, read_sentence, sentences
+from medsafetyworld.reading import ReadError, mentions, read, read_sentence, sentences, survey
 from medsafetyworld.semantics import Direction, Group, Statement, edge, state
 from medsafetyworld.testing import statements, worlds
 
@@ -205,6 +205,12 @@ def test_verdicts_are_skipped_and_special_tokens_end_a_sentence() -> None:
     assert read(WORLD, f"<|user|>Name a compound for {C}<|assistant|>{A} leads to {C2}.") == (
         said(FORWARD, (0,), 1),
     )
+
+
+@pytest.mark.parametrize("hidden", [f"<|{C}|>", f"<think> Safe </think> <|see {C}|>"])
+def test_an_outcome_named_in_a_special_token_has_been_said_and_states_nothing(hidden: str) -> None:
+    assert survey(WORLD, f"Take {A} with water. {hidden}") == ((), frozenset({0}))
+    assert survey(WORLD, f"Take {A} with water. <think> Safe </think>") == ((), frozenset())
 
 
 def test_text_after_a_reflection_that_never_closes_is_still_read() -> None:
